@@ -1,0 +1,53 @@
+# make demo    build, and serve sample data on 127.0.0.1:5432
+# make test    everything that must be green before a commit
+# make check   the quick part of it: format, lints, rules of the demo
+# make bench   measurements, from a release build
+# make scoreboard   how many tests pass, suite by suite
+
+CARGO ?= cargo
+# More for `make demo`, for example: make demo DEMO_ARGS='--postgres 127.0.0.1:5433 --demo-scale 1'
+DEMO_ARGS ?=
+
+.PHONY: demo test check format lint docs unit rules bench scoreboard tools
+
+demo: tools
+	$(CARGO) run --quiet --locked --profile demo -p lakegate --bin lakegate -- serve --demo $(DEMO_ARGS)
+
+test: tools format lint unit rules
+
+check: format lint rules
+
+format:
+	$(CARGO) fmt --all --check
+
+lint: tools
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+docs:
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps
+
+# Unit tests, and those of the packages `system-tests` and `benches`: wire, SQL suites, Delta tables, rules, layering.
+unit: tools
+	$(CARGO) test --locked --workspace
+
+# Who sees what in the demo.
+rules: tools
+	$(CARGO) run --quiet --locked -p lakegate -p features --bin lakegate -- \
+		policy test --demo --demo-scale 0.001 --data-dir "$${TMPDIR:-/tmp}/lakegate-rules-demo" sql/demo/expectations.sql
+
+bench: tools
+	$(CARGO) bench --locked -p benches
+
+scoreboard: tools
+	@$(CARGO) test --locked --workspace --no-fail-fast 2>&1 | awk ' \
+		/Running / { suite = $$2 == "unittests" ? $$4 : $$2; gsub(/[()]/, "", suite); sub(/.*\//, "", suite); sub(/-[0-9a-f]*$$/, "", suite) } \
+		/^test result:/ { printf "%-28s %5d passed %4d failed\n", suite, $$4, $$6; passed += $$4; failed += $$6 } \
+		END { printf "%-28s %5d passed %4d failed\n", "all", passed, failed; exit failed > 0 }'
+
+# A C compiler links Rust and builds the crypto library; nothing else is needed to build.
+tools:
+	@command -v cc >/dev/null || { \
+		echo 'a C compiler is missing; installing build-essential'; \
+		$$( [ "$$(id -u)" -eq 0 ] || echo sudo ) apt-get update -q && \
+		$$( [ "$$(id -u)" -eq 0 ] || echo sudo ) apt-get install -qy --no-install-recommends build-essential; }
+	@command -v $(CARGO) >/dev/null || { echo 'Rust is missing: install it with rustup (https://rustup.rs)'; exit 1; }

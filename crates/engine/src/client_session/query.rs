@@ -1,0 +1,161 @@
+//! Planning and running queries.
+
+use std::sync::Arc;
+
+use contract::{QueryContext, Result};
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::ScalarValue;
+use datafusion::physical_plan::execute_stream;
+use datafusion::sql::sqlparser::ast::Statement;
+use policy::{ExecutablePlan, Stamp};
+use postgres_dialect::Command;
+
+use super::{ClientSession, Outcome};
+use crate::metadata::SystemCatalog;
+use crate::planning::{PlanKey, Planned, PlanningSession, TableFinder, convert};
+use crate::result_stream::{GuardedStream, ResultStream};
+use crate::statement::{PreparedStatement, StatementText};
+
+/// What a session's planning stands on while one statement is worked on.
+struct Ground {
+    access: Arc<crate::access::AccessState>,
+    sources: Arc<crate::engine::SourceSet>,
+    search_path: Vec<String>,
+    pinned: Option<Arc<parking_lot::Mutex<crate::planning::PinnedTables>>>,
+}
+
+impl ClientSession {
+    fn ground(&self) -> Ground {
+        Ground {
+            access: self.engine.shared().access.load_full(),
+            sources: self.engine.shared().sources.load_full(),
+            search_path: self.settings.search_path(),
+            pinned: self.transaction.pinned(),
+        }
+    }
+
+    fn finder<'a>(&'a self, ground: &'a Ground, ctx: &'a QueryContext) -> TableFinder<'a> {
+        TableFinder {
+            sources: &ground.sources,
+            access: &ground.access,
+            identity: &self.identity,
+            state: &self.state,
+            presented: &self.engine.shared().plans.presented,
+            pinned: ground.pinned.as_deref(),
+            catalog: &self.catalog,
+            search_path: &ground.search_path,
+            ctx,
+        }
+    }
+
+    fn planning<'a>(
+        &'a self,
+        finder: &'a TableFinder<'a>,
+        system: &'a SystemCatalog,
+        ctx: &'a QueryContext,
+    ) -> PlanningSession<'a> {
+        PlanningSession {
+            finder,
+            state: system.state(),
+            system,
+            cache: &self.engine.shared().plans,
+            key: PlanKey {
+                text: "".into(),
+                stamp: Stamp::new(&self.identity, finder.access.version),
+                sources: finder.sources.version,
+                catalog: self.catalog.clone(),
+                search_path: self.settings.value("search_path"),
+                time_zone: self.settings.value("TimeZone"),
+                declared: Vec::new(),
+            },
+            ctx,
+        }
+    }
+
+    pub(super) async fn plan(
+        &self,
+        query: &Statement,
+        text: &StatementText,
+        declared: &[Option<DataType>],
+        ctx: &QueryContext,
+    ) -> Result<Arc<Planned>> {
+        let ground = self.ground();
+        let finder = self.finder(&ground, ctx);
+        let system = SystemCatalog::for_statement(self, &finder, query).await?;
+        self.planning(&finder, &system, ctx).plan(query, text, declared).await
+    }
+
+    /// The plan of a prepared query as it is now, ready to run.
+    pub(super) async fn executable(
+        &self,
+        query: &Statement,
+        text: &StatementText,
+        planned: &Arc<Planned>,
+        values: Vec<ScalarValue>,
+        ctx: &QueryContext,
+    ) -> Result<ExecutablePlan> {
+        let ground = self.ground();
+        let finder = self.finder(&ground, ctx);
+        let system = SystemCatalog::for_statement(self, &finder, query).await?;
+        let planning = self.planning(&finder, &system, ctx);
+        let values = convert(values, &planned.parameters)?;
+        if planned.stamp() == planning.key.stamp && planning.is_current(planned).await? {
+            return planning.executable(planned, values).await;
+        }
+        let declared: Vec<_> = planned.parameters.iter().map(|field| Some(field.data_type().clone())).collect();
+        let renewed = planning.plan(query, text, &declared).await?;
+        if renewed.schema != planned.schema {
+            return Err(contract::Error::unsupported("cached plan must not change result type")
+                .with_hint("A table changed its columns since the statement was prepared: prepare it again."));
+        }
+        planning.executable(&renewed, values).await
+    }
+
+    pub(super) async fn execute_query(
+        &mut self,
+        prepared: &Arc<PreparedStatement>,
+        planned: &Arc<Planned>,
+        values: Vec<ScalarValue>,
+        ctx: &QueryContext,
+    ) -> Result<Outcome> {
+        let statement = &prepared.statement;
+        let (query, copy) = match &statement.parsed.command {
+            Command::Query(query) => (query, None),
+            Command::CopyTo(copy) => match &copy.query.command {
+                Command::Query(query) => (query, Some(&copy.options)),
+                _ => return Err(contract::Error::internal("COPY of something that is no query")),
+            },
+            _ => return Err(contract::Error::internal("a plan for something that is no query")),
+        };
+        for (name, value, local) in postgres_dialect::settings_written(query) {
+            self.set(local, &name, Some(&value))?;
+        }
+        let executable = self.executable(query, statement, planned, values, ctx).await?;
+        let schema = Arc::clone(&planned.schema);
+        let stream = self.run(executable, ctx).await?;
+        Ok(match copy {
+            Some(options) => Outcome::CopyOut { schema, stream, options: options.clone() },
+            None => Outcome::Rows { schema, stream, tag: "SELECT" },
+        })
+    }
+
+    /// Plans and starts a query that has no parameters.
+    pub(super) async fn start(
+        &self,
+        query: &Statement,
+        text: &StatementText,
+        ctx: &QueryContext,
+    ) -> Result<(SchemaRef, ResultStream)> {
+        let planned = self.plan(query, text, &[], ctx).await?;
+        let executable = self.executable(query, text, &planned, Vec::new(), ctx).await?;
+        Ok((Arc::clone(&planned.schema), self.run(executable, ctx).await?))
+    }
+
+    /// Starts a plan once there is room for one more query.
+    pub(super) async fn run(&self, executable: ExecutablePlan, ctx: &QueryContext) -> Result<ResultStream> {
+        let admission = Arc::clone(&self.engine.shared().admission);
+        let permit = ctx.race(admission.acquire_owned()).await?;
+        let stream = execute_stream(Arc::clone(executable.plan()), self.state.task_ctx())?;
+        Ok(GuardedStream::new(stream, ctx.clone(), permit.ok()))
+    }
+}

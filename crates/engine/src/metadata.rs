@@ -1,0 +1,172 @@
+//! What a session sees of the catalogs: `pg_catalog` and `information_schema` over what its identity may see. Every
+//! door's listings come from here.
+
+use std::sync::Arc;
+
+use contract::{Result, TableName, TableVersion};
+use datafusion::catalog::{MemTable, TableProvider};
+use datafusion::common::TableReference;
+use datafusion::execution::FunctionRegistry;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::sqlparser::ast::Statement;
+use federation::TableKind;
+use futures::{StreamExt, TryStreamExt, stream};
+use policy::TableAccess;
+use postgres_dialect::{
+    CatalogNeeds, CatalogSnapshot, DatabaseEntry, RelationKind, RoleEntry, SchemaEntry, SessionFacts, TableEntry,
+};
+
+use crate::ClientSession;
+use crate::planning::TableFinder;
+
+/// Tables that are opened at once to learn their columns.
+const OPEN_AT_ONCE: usize = 16;
+
+/// What functions of a session answer, without anything from the catalogs.
+pub(crate) fn session_facts(session: &ClientSession) -> SessionFacts {
+    let mut facts = SessionFacts::new(session.identity().user(), session.catalog());
+    facts.search_path = session.search_path();
+    facts.settings = session.all_settings().into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect();
+    facts.process_id = session.process_id();
+    facts.superuser = session.identity().is_administrator();
+    facts.started = session.engine().shared().started;
+    facts
+}
+
+/// The planning state of a session: the template with its time zone and functions.
+pub(crate) fn session_state(session: &ClientSession, facts: &Arc<SessionFacts>) -> Result<SessionState> {
+    let mut state = session.engine().shared().template.clone();
+    state.config_mut().options_mut().execution.time_zone = session.setting("TimeZone");
+    for function in postgres_dialect::session_functions(facts) {
+        state.register_udf(function)?;
+    }
+    Ok(state)
+}
+
+/// The system tables for one statement.
+#[derive(Debug)]
+pub(crate) struct SystemCatalog {
+    facts: Arc<SessionFacts>,
+    state: Arc<SessionState>,
+    /// Whether the statement depends on what exists now.
+    pub(crate) is_read: bool,
+}
+
+impl SystemCatalog {
+    /// Collects what `statement` reads of the catalogs; nothing if it reads nothing.
+    pub(crate) async fn for_statement(
+        session: &ClientSession,
+        finder: &TableFinder<'_>,
+        statement: &Statement,
+    ) -> Result<Self> {
+        let needs = postgres_dialect::needs_catalog(statement);
+        if needs == CatalogNeeds::default() {
+            let (facts, state) = (Arc::clone(session.facts()), Arc::clone(session.state()));
+            return Ok(Self { facts, state, is_read: false });
+        }
+        let mut facts = SessionFacts::clone(session.facts());
+        facts.catalog = snapshot(finder, needs).await?;
+        let facts = Arc::new(facts);
+        let state = Arc::new(session_state(session, &facts)?);
+        Ok(Self { facts, state, is_read: true })
+    }
+
+    /// The state to plan the statement with.
+    pub(crate) fn state(&self) -> &Arc<SessionState> {
+        &self.state
+    }
+
+    /// Turns PostgreSQL's own ways of writing into what the planner knows.
+    pub(crate) fn rewrite(&self, statement: &mut Statement) -> Result<()> {
+        postgres_dialect::rewrite(statement, &self.facts)
+    }
+
+    /// Lets columns of `reg…` types show names, as they do in PostgreSQL.
+    pub(crate) fn show_object_names(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        match self.is_read {
+            true => Ok(postgres_dialect::show_object_names(plan, &self.facts)?),
+            false => Ok(plan),
+        }
+    }
+
+    /// A system table by the name that was written; `pg_catalog` is searched first, as in PostgreSQL.
+    pub(crate) fn table(&self, written: &TableReference) -> Result<Option<Arc<dyn TableProvider>>> {
+        let schema = written.schema().unwrap_or("pg_catalog");
+        if written.catalog().is_some_and(|catalog| catalog != self.facts.database) {
+            return Ok(None);
+        }
+        let Some(batch) =
+            postgres_dialect::system_batch(schema, written.table(), &self.facts.catalog, &self.facts)?
+        else {
+            return Ok(None);
+        };
+        Ok(Some(Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch]])?)))
+    }
+}
+
+/// Everything of the finder's catalog that its identity may see.
+pub(crate) async fn snapshot(finder: &TableFinder<'_>, needs: CatalogNeeds) -> Result<Arc<CatalogSnapshot>> {
+    let (identity, rules) = (finder.identity, &finder.access.rules);
+    let visible = |name: &str| identity.is_administrator() || rules.sees_catalog(identity, name);
+    let databases = finder.sources.sources.iter().map(|source| source.name()).filter(|name| visible(name));
+    let databases = databases.map(|name| DatabaseEntry { name: name.to_owned() }).collect();
+    let mut schemas = Vec::new();
+    if let Some(source) = finder.sources.find(finder.catalog).filter(|source| visible(source.name())) {
+        for schema in finder.ctx.race(source.schemas(finder.ctx)).await?? {
+            let tables = finder.ctx.race(source.tables(&schema, finder.ctx)).await??;
+            let may_see = |name: &TableName| !matches!(rules.table_access(identity, name), TableAccess::Hidden);
+            let listed = tables.into_iter().filter_map(|table| {
+                let name = TableName::new(finder.catalog, &schema, &table.name);
+                may_see(&name).then_some((name, table.kind))
+            });
+            let entries = stream::iter(listed.collect::<Vec<_>>())
+                .map(|(name, kind)| table_entry(finder, name, kind, needs))
+                .buffered(OPEN_AT_ONCE);
+            let tables: Vec<TableEntry> = entries.try_collect().await?;
+            if tables.is_empty() && !identity.is_administrator() && !rules.sees_schema(identity, finder.catalog, &schema)
+            {
+                continue;
+            }
+            schemas.push(SchemaEntry { name: schema, tables });
+        }
+    }
+    Ok(CatalogSnapshot::new(databases, schemas, role_entries(finder)))
+}
+
+async fn table_entry(
+    finder: &TableFinder<'_>,
+    name: TableName,
+    kind: TableKind,
+    needs: CatalogNeeds,
+) -> Result<TableEntry> {
+    let kind = match kind {
+        TableKind::Table => RelationKind::Table,
+        TableKind::View => RelationKind::View,
+    };
+    let mut entry = TableEntry::new(&name.table, kind);
+    if needs.columns {
+        let written = TableReference::full(&*name.catalog, &*name.schema, &*name.table);
+        match finder.find(&written, TableVersion::Latest).await {
+            Ok((provider, _)) => entry.columns = Some(provider.schema()),
+            // Listed all the same: selecting from it says what is wrong.
+            Err(error) => tracing::debug!(table = %name, causes = error.causes(), "{error}"),
+        }
+    }
+    Ok(entry)
+}
+
+/// The user itself and the roles it has; nobody else's.
+fn role_entries(finder: &TableFinder<'_>) -> Vec<RoleEntry> {
+    let identity = finder.identity;
+    let roles = finder.access.rules.roles_of(identity);
+    let user = RoleEntry {
+        name: identity.user().to_owned(),
+        superuser: identity.is_administrator(),
+        login: true,
+        member_of: roles.iter().cloned().collect(),
+    };
+    let role = |name: String| RoleEntry { name, superuser: false, login: false, member_of: Vec::new() };
+    let others = roles.into_iter().filter(|name| name != identity.user()).map(role);
+    std::iter::once(user).chain(others).collect()
+}

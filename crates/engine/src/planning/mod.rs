@@ -1,0 +1,19 @@
+//! From a parsed statement to something that can be executed: names, types, plans and their cache.
+
+mod binder;
+mod bounded_functions;
+mod cache;
+mod checked_arithmetic;
+mod literals;
+mod parameters;
+mod pipeline;
+mod position;
+mod tables;
+mod template;
+mod time_travel;
+
+pub(crate) use cache::{PlanCache, PlanKey};
+pub(crate) use parameters::convert;
+pub(crate) use pipeline::{Planned, PlanningSession};
+pub(crate) use tables::{PinnedTables, TableFinder};
+pub(crate) use template::template_state;

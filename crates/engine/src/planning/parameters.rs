@@ -1,0 +1,131 @@
+//! Types of `$1`, `$2` …: declared by the client, written as a cast, or taken from where the parameter stands.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use contract::{Error, ErrorKind, Result};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::{Expr, LogicalPlan};
+
+/// More parameters than the protocol can carry are refused.
+const PARAMETERS_MAX: usize = 65_535;
+
+/// What is known of each parameter, `$1` first.
+pub(crate) type KnownTypes = Vec<Option<FieldRef>>;
+
+/// A parameter's field of that type.
+pub(crate) fn parameter_field(number: usize, data_type: DataType) -> FieldRef {
+    Arc::new(Field::new(format!("${number}"), data_type, true))
+}
+
+/// Completes `declared` by what the bound `plan` says; what stays unknown is text, as in PostgreSQL.
+///
+/// # Errors
+/// `LimitExceeded` for a number beyond the protocol's, `Syntax` for a name that is no number.
+pub(crate) fn infer(plan: &LogicalPlan, declared: &[Option<DataType>]) -> Result<Vec<FieldRef>> {
+    let mut found: BTreeMap<usize, Option<DataType>> = BTreeMap::new();
+    for (index, data_type) in declared.iter().enumerate() {
+        found.insert(index + 1, data_type.clone());
+    }
+    let mut failure = None;
+    walk(plan, &mut |expr| {
+        let (id, data_type) = match expr {
+            Expr::Cast(cast) => match &*cast.expr {
+                Expr::Placeholder(placeholder) => (&placeholder.id, Some(cast.field.data_type().clone())),
+                _ => return,
+            },
+            Expr::Placeholder(placeholder) => {
+                (&placeholder.id, placeholder.field.as_ref().map(|field| field.data_type().clone()))
+            }
+            _ => return,
+        };
+        match number(id) {
+            Ok(number) => {
+                let known = found.entry(number).or_insert(None);
+                if known.is_none() {
+                    *known = data_type.filter(|data_type| *data_type != DataType::Null);
+                }
+            }
+            Err(error) => failure = Some(error),
+        }
+    })?;
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    let inferred = plan.get_parameter_fields().unwrap_or_default();
+    let count = found.keys().next_back().copied().unwrap_or(0);
+    let fields = (1..=count).map(|number| {
+        let known = found.get(&number).cloned().flatten();
+        let known = known.or_else(|| {
+            let field = inferred.get(&format!("${number}")).cloned().flatten()?;
+            Some(field.data_type().clone()).filter(|data_type| *data_type != DataType::Null)
+        });
+        let limit = || is_row_count(plan, number).then_some(DataType::Int64);
+        parameter_field(number, plain(known.or_else(limit).unwrap_or(DataType::Utf8)))
+    });
+    Ok(fields.collect())
+}
+
+/// Parameters arrive as plain values: no dictionary, no view.
+fn plain(data_type: DataType) -> DataType {
+    match data_type {
+        DataType::Dictionary(_, value) => plain(*value),
+        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
+        DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
+        other => other,
+    }
+}
+
+fn number(id: &str) -> Result<usize> {
+    match id.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok()) {
+        Some(number) if (1..=PARAMETERS_MAX).contains(&number) => Ok(number),
+        Some(_) => Err(Error::new(ErrorKind::LimitExceeded, format!("there is no parameter {id}"))),
+        None => Err(Error::new(ErrorKind::Syntax, format!("syntax error at or near \"{id}\""))
+            .with_hint("Parameters are written $1, $2 and so on.")),
+    }
+}
+
+fn walk(plan: &LogicalPlan, visit: &mut dyn FnMut(&Expr)) -> Result<()> {
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                visit(expr);
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(())
+}
+
+fn is_row_count(plan: &LogicalPlan, number: usize) -> bool {
+    let id = format!("${number}");
+    let mut found = false;
+    let is_it = |expr: &Option<Box<Expr>>| matches!(expr.as_deref(), Some(Expr::Placeholder(one)) if one.id == id);
+    let walked = plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::Limit(limit) = node {
+            found |= is_it(&limit.fetch) || is_it(&limit.skip);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    walked.is_ok() && found
+}
+
+/// Casts each value to its parameter's type.
+///
+/// # Errors
+/// `ProtocolViolation` if the number of values is wrong, `CannotCoerce` or a data exception if a value does not fit.
+pub(crate) fn convert(values: Vec<ScalarValue>, fields: &[FieldRef]) -> Result<Vec<ScalarValue>> {
+    if values.len() != fields.len() {
+        return Err(Error::new(
+            ErrorKind::ProtocolViolation,
+            format!("bind message supplies {} parameters, but the statement requires {}", values.len(), fields.len()),
+        ));
+    }
+    let cast = |(value, field): (ScalarValue, &FieldRef)| match value.data_type() == *field.data_type() {
+        true => Ok(value),
+        false => value.cast_to(field.data_type()).map_err(Error::from),
+    };
+    values.into_iter().zip(fields).map(cast).collect()
+}

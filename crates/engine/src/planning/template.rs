@@ -1,0 +1,98 @@
+//! The DataFusion session state that every query starts from: one for the process.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use contract::{Error, ErrorKind, Result};
+use datafusion::config::{ConfigOptions, Dialect};
+use datafusion::execution::FunctionRegistry;
+use datafusion::execution::config::SessionConfig;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+
+use super::bounded_functions::bound_functions;
+use super::checked_arithmetic::CheckedArithmetic;
+use crate::EngineOptions;
+
+/// How many of the largest consumers an out-of-memory error names in the log.
+const CONSUMERS_NAMED: NonZeroUsize = NonZeroUsize::MIN;
+/// The memory limit where the machine's size cannot be read.
+const MEMORY_LIMIT_FALLBACK: usize = 2 << 30;
+/// The most that the spill files of all queries may take together, in bytes.
+const SPILL_BYTES_MAX: u64 = 100 << 30;
+
+/// Builds the template.
+///
+/// # Errors
+/// `Configuration` if the spill folder cannot be used.
+pub(crate) fn template_state(options: &EngineOptions) -> Result<SessionState> {
+    let memory_limit = options.memory_limit.unwrap_or_else(half_of_memory);
+    let disk = match &options.spill_dir {
+        Some(folder) => {
+            check_folder(folder)?;
+            DiskManagerMode::Directories(vec![folder.clone()])
+        }
+        None => DiskManagerMode::OsTmpDirectory,
+    };
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(memory_limit), CONSUMERS_NAMED)))
+        .with_disk_manager_builder(
+            DiskManagerBuilder::default().with_mode(disk).with_max_temp_directory_size(SPILL_BYTES_MAX),
+        )
+        // Listings are never served from a cache: a query sees what lies there when it begins.
+        .with_object_list_cache_limit(0)
+        .build_arc()?;
+    let mut config = SessionConfig::new().with_information_schema(false);
+    if let Some(partitions) = options.target_partitions {
+        config = config.with_target_partitions(partitions.max(1));
+    }
+    configure(config.options_mut());
+    let mut builder =
+        SessionStateBuilder::new_with_default_features().with_config(config).with_runtime_env(runtime);
+    let rules = builder.physical_optimizer_rules().take().unwrap_or_default();
+    let rules = if rules.is_empty() {
+        datafusion::physical_optimizer::optimizer::PhysicalOptimizer::new().rules
+    } else {
+        rules
+    };
+    let mut state = builder
+        .with_physical_optimizer_rules(policy::guarded_physical_rules(rules))
+        .with_analyzer_rule(Arc::new(CheckedArithmetic::new()))
+        .build();
+    for function in postgres_dialect::scalar_functions() {
+        state.register_udf(function)?;
+    }
+    for function in postgres_dialect::aggregate_functions() {
+        state.register_udaf(function)?;
+    }
+    bound_functions(&mut state)?;
+    Ok(state)
+}
+
+fn configure(options: &mut ConfigOptions) {
+    options.sql_parser.dialect = Dialect::PostgreSQL;
+    options.sql_parser.collect_spans = true;
+    options.sql_parser.parse_float_as_decimal = true;
+    // Timestamps of year 1 and 9999 in old files must not wrap.
+    options.execution.parquet.coerce_int96 = Some("us".to_owned());
+    options.execution.collect_statistics = true;
+    policy::harden(options);
+}
+
+fn check_folder(folder: &std::path::Path) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(|error| {
+        let message = format!("engine.spill_dir {} cannot be used: {error}", folder.display());
+        Error::new(ErrorKind::Configuration, message)
+    })
+}
+
+/// Half of the machine's memory, as Linux reports it.
+fn half_of_memory() -> usize {
+    let total = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+        line.split_whitespace().nth(1)?.parse::<usize>().ok()
+    });
+    total.map_or(MEMORY_LIMIT_FALLBACK, |kilobytes| kilobytes * 1024 / 2)
+}

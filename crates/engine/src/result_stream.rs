@@ -1,0 +1,60 @@
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use contract::{QueryContext, Result};
+use datafusion::arrow::array::RecordBatch;
+use datafusion::execution::SendableRecordBatchStream;
+use futures::stream::Stream;
+use futures::{FutureExt, StreamExt};
+use tokio::sync::OwnedSemaphorePermit;
+
+/// The batches of one answer, in order. It ends with the first error; dropping it stops the query.
+pub type ResultStream = Pin<Box<dyn Stream<Item = Result<RecordBatch>> + Send>>;
+
+/// Runs a DataFusion stream under a query's cancellation and deadline, holding its place among the running queries.
+pub(crate) struct GuardedStream {
+    inner: Option<SendableRecordBatchStream>,
+    stop: futures::future::BoxFuture<'static, contract::Error>,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl GuardedStream {
+    pub(crate) fn new(
+        inner: SendableRecordBatchStream,
+        ctx: QueryContext,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> ResultStream {
+        let stop = async move {
+            match ctx.race(std::future::pending::<()>()).await {
+                Ok(()) => contract::Error::internal("a pending future was ready"),
+                Err(error) => error,
+            }
+        };
+        Box::pin(Self { inner: Some(inner), stop: stop.boxed(), _permit: permit })
+    }
+}
+
+impl Stream for GuardedStream {
+    type Item = Result<RecordBatch>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
+        if let Poll::Ready(error) = this.stop.poll_unpin(cx) {
+            this.inner = None;
+            return Poll::Ready(Some(Err(error)));
+        }
+        match inner.poll_next_unpin(cx) {
+            Poll::Ready(Some(Ok(batch))) => Poll::Ready(Some(Ok(batch))),
+            Poll::Ready(Some(Err(error))) => {
+                this.inner = None;
+                Poll::Ready(Some(Err(error.into())))
+            }
+            Poll::Ready(None) => {
+                this.inner = None;
+                Poll::Ready(None)
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}

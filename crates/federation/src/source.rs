@@ -1,0 +1,74 @@
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use contract::{QueryContext, Result, TableName, TableVersion};
+use datafusion::catalog::TableProvider;
+
+/// What kind of relation a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableKind {
+    /// Rows are stored.
+    Table,
+    /// Rows are computed from a query.
+    View,
+}
+
+/// One line of a listing: enough for `\dt`, without opening the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableSummary {
+    /// The table's own name, without schema.
+    pub name: String,
+    /// Table or view.
+    pub kind: TableKind,
+}
+
+/// A table at one version, ready to be planned over.
+#[derive(Debug, Clone)]
+pub struct SourceTable {
+    /// Plans scans of that version, again and again the same rows.
+    pub provider: Arc<dyn TableProvider>,
+    /// Says whether two openings are the same state: equal numbers mean equal rows and equal schema, so a plan made
+    /// over one may be executed again instead of being made anew over the other.
+    pub state: u64,
+    /// The table's comment, if it has one.
+    pub comment: Option<String>,
+}
+
+/// The names of one mounted system: a catalog with schemas and tables.
+///
+/// Implementors keep tables open between calls. Nothing here knows of access rules: the engine asks as itself and
+/// filters what it hands on.
+#[async_trait]
+pub trait Source: Debug + Send + Sync {
+    /// The catalog's name, as in `catalog.schema.table`.
+    fn name(&self) -> &str;
+
+    /// The schemas that exist now, sorted, without repeats.
+    ///
+    /// # Errors
+    /// `SourceUnavailable` if the system does not answer.
+    async fn schemas(&self, ctx: &QueryContext) -> Result<Vec<String>>;
+
+    /// The tables that exist now in `schema`, sorted by name; empty for a schema that does not exist.
+    ///
+    /// A table that cannot be read is listed all the same.
+    ///
+    /// # Errors
+    /// `SourceUnavailable` if the system does not answer.
+    async fn tables(&self, schema: &str, ctx: &QueryContext) -> Result<Vec<TableSummary>>;
+
+    /// Opens a table. `Ok(None)` if there is none of that name (names are exact, in the catalog's own case).
+    ///
+    /// With [`TableVersion::Latest`] every change committed before the call is seen.
+    ///
+    /// # Errors
+    /// `Unsupported` if the table needs a feature that is not implemented (and which), `DataCorrupted` if its log is
+    /// damaged (and which file), `UndefinedObject` if the version does not exist, `SourceUnavailable` otherwise.
+    async fn table(
+        &self,
+        name: &TableName,
+        version: TableVersion,
+        ctx: &QueryContext,
+    ) -> Result<Option<Arc<SourceTable>>>;
+}

@@ -1,0 +1,19 @@
+-- Exports the facts in this folder from an empty PostgreSQL 15: psql -X -q -f export.sql (in this folder).
+-- Names of functions and types are written as OIDs, so that no file depends on another's spelling.
+\set QUIET on
+\pset footer off
+\copy (select n.nspname, c.relname, c.oid, c.relkind, c.reltype, a.attname, t.typname, a.attnotnull, a.attnum from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute a on a.attrelid = c.oid join pg_type t on t.oid = a.atttypid where n.nspname in ('pg_catalog', 'information_schema') and c.relkind in ('r', 'v') and a.attnum > 0 and not a.attisdropped order by 1, 2, a.attnum) to 'relations.tsv'
+\copy (select oid, typname, typnamespace, typlen, typbyval, typtype, typcategory, typispreferred, typisdefined, typdelim, typrelid, typsubscript::oid, typelem, typarray, typinput::oid, typoutput::oid, typreceive::oid, typsend::oid, typmodin::oid, typmodout::oid, typanalyze::oid, typalign, typstorage, typnotnull, typbasetype, typtypmod, typndims, typcollation, typdefault from pg_type where oid < 16384 order by oid) to 'pg_type.tsv' with (format text, header)
+\copy (select oid, proname, prolang, provariadic, prokind, prosecdef, proleakproof, proisstrict, proretset, provolatile, proparallel, pronargs, pronargdefaults, prorettype, proargtypes, proallargtypes, proargmodes, proargnames from pg_proc where oid < 16384 and pronamespace = 11 order by oid) to 'pg_proc.tsv' with (format text, header)
+\copy (select oid, oprname, oprkind, oprcanmerge, oprcanhash, oprleft, oprright, oprresult, oprcom, oprnegate, oprcode::oid, oprrest::oid, oprjoin::oid from pg_operator order by oid) to 'pg_operator.tsv' with (format text, header)
+\copy (select oid, castsource, casttarget, castfunc, castcontext, castmethod from pg_cast order by oid) to 'pg_cast.tsv' with (format text, header)
+\copy (select oid, amname, amhandler::oid, amtype from pg_am order by oid) to 'pg_am.tsv' with (format text, header)
+\copy (select oid, opcmethod, opcname, opcnamespace, opcowner, opcfamily, opcintype, opcdefault, opckeytype from pg_opclass order by oid) to 'pg_opclass.tsv' with (format text, header)
+\copy (select oid, opfmethod, opfname, opfnamespace, opfowner from pg_opfamily order by oid) to 'pg_opfamily.tsv' with (format text, header)
+\copy (select oid, collname, collnamespace, collowner, collprovider, collisdeterministic, collencoding, collcollate, collctype from pg_collation where oid < 12000 order by oid) to 'pg_collation.tsv' with (format text, header)
+\copy (select oid, lanname, lanowner, lanispl, lanpltrusted, lanplcallfoid, laninline, lanvalidator from pg_language where oid < 10000 order by oid) to 'pg_language.tsv' with (format text, header)
+\copy (select rngtypid, rngsubtype, rngmultitypid, rngcollation, rngsubopc, rngcanonical::oid, rngsubdiff::oid from pg_range order by 1) to 'pg_range.tsv' with (format text, header)
+\copy (select oid, spcname, spcowner from pg_tablespace order by 1) to 'pg_tablespace.tsv' with (format text, header)
+\copy (select aggfnoid::oid, aggkind, aggnumdirectargs, aggtransfn::oid, aggfinalfn::oid, aggtranstype from pg_aggregate order by 1) to 'pg_aggregate.tsv' with (format text, header)
+\copy (select name, setting, unit, category, short_desc, extra_desc, context, vartype, 'default' as source, min_val, max_val, enumvals, boot_val, boot_val as reset_val, pending_restart from pg_settings where not name ~ '^(config_file|data_directory|hba_file|ident_file|external_pid_file|unix_socket_directories|.*_command|.*_file|.*_directory|log_.*|debug_.*|trace_.*|archive_.*|wal_.*|autovacuum.*|vacuum_.*|recovery_.*|ssl_.*|bgwriter.*|checkpoint.*|listen_addresses|port)$' order by name) to 'pg_settings.tsv' with (format text, header)
+\copy (select word, catcode, barelabel, catdesc, baredesc from pg_get_keywords()) to 'keywords.tsv' with (format text, header)

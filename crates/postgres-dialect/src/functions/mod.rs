@@ -1,0 +1,44 @@
+//! Functions that PostgreSQL has and DataFusion lacks, or understands otherwise.
+
+mod catalog_lookup;
+mod dates;
+mod expand;
+mod json;
+mod scalar;
+mod session;
+mod single_value;
+mod strings;
+
+use std::sync::Arc;
+
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+
+use crate::session_facts::SessionFacts;
+pub(crate) use catalog_lookup::object_text;
+pub(crate) use single_value::SINGLE_VALUE;
+
+/// The functions that depend on nothing but their arguments: register them once, in the state that all sessions
+/// share. They replace DataFusion's where one has the same name.
+pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
+    let declared = strings::declare().into_iter().chain(json::declare());
+    let mut all: Vec<Arc<ScalarUDF>> = declared.map(scalar::Declared::build).collect();
+    all.extend(dates::functions());
+    all.push(expand::expand_array());
+    all
+}
+
+/// The aggregates that rewritten statements call.
+pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
+    vec![single_value::single_value()]
+}
+
+/// The functions that look at a session: who it is, its settings, its catalog. Register them in the session's own
+/// state; they hold on to `facts`.
+pub fn session_functions(facts: &Arc<SessionFacts>) -> Vec<Arc<ScalarUDF>> {
+    let address = Arc::as_ptr(facts).addr();
+    session::declare(facts)
+        .into_iter()
+        .chain(catalog_lookup::declare(facts))
+        .map(|function| function.of_session(address).build())
+        .collect()
+}

@@ -1,0 +1,110 @@
+//! Casts to types that only PostgreSQL has.
+
+use contract::{Error, ErrorKind, Result};
+use datafusion::sql::sqlparser::ast::{ArrayElemTypeDef, CastKind, DataType, Expr, Value};
+use datafusion::sql::sqlparser::parser::Parser;
+
+use super::build;
+use crate::catalog::rows::{Cell, elements};
+use crate::dialect::LakegateDialect;
+
+const OBJECT_TYPES: [&str; 6] = ["regclass", "regtype", "regproc", "regprocedure", "regnamespace", "regrole"];
+
+/// Rewrites `expr::data_type`; `None` leaves it as it is.
+pub(super) fn rewrite(expr: &Expr, data_type: &mut DataType) -> Result<Option<Expr>> {
+    // `x::regclass::text` is the object's name.
+    if matches!(data_type, DataType::Text | DataType::Varchar(_) | DataType::CharacterVarying(_))
+        && let Expr::Function(function) = build::peeled(expr)
+        && let Some(name) = build::function_name(&function.name)
+        && OBJECT_TYPES.iter().any(|object| name.strip_prefix("lakegate_") == Some(*object) || name.strip_prefix("to_") == Some(*object))
+    {
+        let object = name.trim_start_matches("lakegate_").trim_start_matches("to_");
+        let arguments = build::arguments(function).unwrap_or_default();
+        return Ok(Some(build::call(&format!("lakegate_{object}_text"), arguments)));
+    }
+    if let DataType::Array(ArrayElemTypeDef::SquareBracket(element, _) | ArrayElemTypeDef::AngleBracket(element)) = data_type {
+        if let Some(simple) = stand_in(element)? {
+            **element = simple;
+        }
+        if let Expr::Value(value) = build::peeled(expr)
+            && let Value::SingleQuotedString(text) = &value.value
+        {
+            let array = literal_array(text)
+                .ok_or_else(|| Error::data(contract::DataException::InvalidTextRepresentation, format!("malformed array literal: \"{text}\"")))?;
+            return Ok(Some(Expr::Cast {
+                kind: CastKind::DoubleColon,
+                expr: Box::new(array),
+                data_type: data_type.clone(),
+                array: false,
+                format: None,
+            }));
+        }
+        return Ok(None);
+    }
+    if let DataType::JSON | DataType::JSONB | DataType::Uuid = data_type {
+        *data_type = DataType::Text;
+        return Ok(None);
+    }
+    if matches!(data_type, DataType::Regclass) {
+        return Ok(Some(build::call("lakegate_regclass", vec![expr.clone()])));
+    }
+    let DataType::Custom(name, _) = &*data_type else { return Ok(None) };
+    let Some(name) = build::function_name(name) else { return Ok(None) };
+    let name = name.as_str();
+    if OBJECT_TYPES.contains(&name) {
+        return Ok(Some(build::call(&format!("lakegate_{name}"), vec![expr.clone()])));
+    }
+    match name {
+        "oid" | "xid" | "cid" => return Ok(Some(build::call("lakegate_oid", vec![expr.clone()]))),
+        "name" => return Ok(Some(build::call("lakegate_name", vec![expr.clone()]))),
+        "char" => return Ok(Some(build::call("lakegate_char", vec![expr.clone()]))),
+        _ => {}
+    }
+    if let Some(simple) = stand_in(data_type)? {
+        *data_type = simple;
+    }
+    Ok(None)
+}
+
+/// A type that DataFusion has and that holds the values of one that it has not.
+fn stand_in(data_type: &DataType) -> Result<Option<DataType>> {
+    if matches!(data_type, DataType::Regclass) {
+        return Ok(Some(DataType::IntUnsigned(None)));
+    }
+    let DataType::Custom(name, _) = data_type else { return Ok(None) };
+    let Some(name) = build::function_name(name) else { return Ok(None) };
+    Ok(Some(match name.as_str() {
+        "oid" | "xid" | "cid" => DataType::IntUnsigned(None),
+        object if OBJECT_TYPES.contains(&object) => DataType::IntUnsigned(None),
+        "name" | "char" | "bpchar" | "text" | "varchar" | "json" | "jsonb" | "uuid" | "citext" | "inet" | "cidr"
+        | "macaddr" | "money" | "xml" | "cstring" | "unknown" | "sql_identifier" | "character_data" | "yes_or_no"
+        | "pg_lsn" | "aclitem" => DataType::Text,
+        "cardinal_number" => DataType::Integer(None),
+        other => {
+            let dialect = LakegateDialect::default();
+            let parsed = Parser::new(&dialect).try_with_sql(other).and_then(|mut parser| parser.parse_data_type());
+            match parsed {
+                Ok(DataType::Custom(..)) | Err(_) => {
+                    return Err(Error::new(ErrorKind::UndefinedObject, format!("type \"{other}\" does not exist")));
+                }
+                Ok(simple) => simple,
+            }
+        }
+    }))
+}
+
+/// The array that a text like `{a,b}` is; numbers if all elements are.
+pub(super) fn literal_array(text: &str) -> Option<Expr> {
+    let trimmed = text.trim();
+    if !trimmed.starts_with('{') || !trimmed.ends_with('}') {
+        return None;
+    }
+    let cells = elements(trimmed);
+    let whole = cells.iter().all(|cell| matches!(cell, Cell::Text(text) if text.parse::<i64>().is_ok()));
+    let items = cells.into_iter().map(|cell| match cell {
+        Cell::Text(text) if whole => build::number(text),
+        Cell::Text(text) => build::string(text),
+        _ => build::null(),
+    });
+    Some(build::array(items.collect()))
+}

@@ -1,0 +1,137 @@
+//! Text literals and parameters whose type PostgreSQL takes from the other side: `flag = 't'`, `list = '{1,2}'`,
+//! `x = ANY ($1)`.
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field};
+use contract::{DataException, Error};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::logical_expr::expr::{BinaryExpr, Placeholder, ScalarFunction};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator};
+
+use crate::catalog::rows::{Cell, elements};
+
+/// Gives literals and parameters the type of what they are compared with, where DataFusion would not: Booleans and
+/// arrays. To be called on the bound plan, before parameter types are asked for.
+///
+/// # Errors
+/// `InvalidTextRepresentation` for a text that is no value of the type.
+pub fn resolve_unknowns(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let resolved = plan.transform_up_with_subqueries(|node| {
+        let inputs = node.inputs();
+        let schema = if inputs.is_empty() { node.schema().as_ref().clone() } else { merge_schema(&inputs) };
+        let names = NamePreserver::new(&node);
+        let changed = node.map_expressions(|expr| {
+            let saved = names.save(&expr);
+            Ok(expr.transform_up(|expr| resolve(expr, &schema))?.update_data(|expr| saved.restore(expr)))
+        })?;
+        if changed.transformed { changed.map_data(LogicalPlan::recompute_schema) } else { Ok(changed) }
+    })?;
+    Ok(resolved.data)
+}
+
+fn resolve(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    match expr {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(op) => {
+            if let Some(value) = typed(&right, &left, schema)? {
+                return Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right: Box::new(value) })));
+            }
+            if let Some(value) = typed(&left, &right, schema)? {
+                return Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr { left: Box::new(value), op, right })));
+            }
+            Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })))
+        }
+        Expr::ScalarFunction(function) if function.func.name() == "array_has" => {
+            let ScalarFunction { func, mut args } = function;
+            let mut changed = false;
+            if let [Expr::Placeholder(Placeholder { field: field @ None, .. }), element] = args.as_mut_slice()
+                && let Ok(element) = element.get_type(schema)
+                && !element.is_null()
+            {
+                let item = Field::new_list_field(element, true);
+                *field = Some(Arc::new(Field::new("parameter", DataType::List(Arc::new(item)), true)));
+                changed = true;
+            }
+            let expr = Expr::ScalarFunction(ScalarFunction { func, args });
+            Ok(if changed { Transformed::yes(expr) } else { Transformed::no(expr) })
+        }
+        Expr::Case(mut case) => {
+            let branches = || case.when_then_expr.iter().map(|(_, then)| then).chain(&case.else_expr);
+            let list = branches().find_map(|branch| {
+                branch.get_type(schema).ok().filter(|kind| matches!(kind, DataType::List(_)))
+            });
+            let Some(list) = list else { return Ok(Transformed::no(Expr::Case(case))) };
+            let mut changed = false;
+            for branch in case.when_then_expr.iter_mut().map(|(_, then)| then).chain(&mut case.else_expr) {
+                if let Some(value) = as_type(branch, &list)? {
+                    **branch = value;
+                    changed = true;
+                }
+            }
+            Ok(if changed { Transformed::yes(Expr::Case(case)) } else { Transformed::no(Expr::Case(case)) })
+        }
+        other => Ok(Transformed::no(other)),
+    }
+}
+
+fn is_comparison(op: Operator) -> bool {
+    matches!(op, Operator::Eq | Operator::NotEq | Operator::IsDistinctFrom | Operator::IsNotDistinctFrom)
+}
+
+/// `literal` as a value of the other side's type, if it is a text and the type one of ours.
+fn typed(literal: &Expr, other: &Expr, schema: &DFSchema) -> Result<Option<Expr>> {
+    if !matches!(literal, Expr::Literal(..)) || matches!(other, Expr::Literal(..)) {
+        return Ok(None);
+    }
+    match other.get_type(schema) {
+        Ok(data_type) => as_type(literal, &data_type),
+        Err(_) => Ok(None),
+    }
+}
+
+fn as_type(literal: &Expr, data_type: &DataType) -> Result<Option<Expr>> {
+    let Expr::Literal(value, _) = literal else { return Ok(None) };
+    let Some(Some(text)) = value.try_as_str() else { return Ok(None) };
+    let invalid = |name: &str| {
+        Error::data(DataException::InvalidTextRepresentation, format!("invalid input syntax for type {name}: \"{text}\""))
+    };
+    Ok(match data_type {
+        DataType::Boolean => {
+            let value = boolean(text).ok_or_else(|| invalid("boolean"))?;
+            Some(Expr::Literal(ScalarValue::Boolean(Some(value)), None))
+        }
+        DataType::List(item) => {
+            let trimmed = text.trim();
+            if !trimmed.starts_with('{') || !trimmed.ends_with('}') {
+                return Err(Error::data(
+                    DataException::InvalidTextRepresentation,
+                    format!("malformed array literal: \"{text}\""),
+                )
+                .into());
+            }
+            let values = elements(trimmed)
+                .into_iter()
+                .map(|cell| match cell {
+                    Cell::Text(text) => ScalarValue::Utf8(Some(text)).cast_to(item.data_type()),
+                    _ => ScalarValue::try_from(item.data_type()),
+                })
+                .collect::<Result<Vec<_>>>()?;
+            let array = ScalarValue::new_list(&values, item.data_type(), true);
+            Some(Expr::Literal(ScalarValue::List(array), None))
+        }
+        _ => None,
+    })
+}
+
+/// PostgreSQL's spellings of true and false: any beginning that fits one only.
+fn boolean(text: &str) -> Option<bool> {
+    let lower = text.trim().to_ascii_lowercase();
+    let begins = |word: &str, least: usize| lower.len() >= least && word.starts_with(&lower);
+    if begins("true", 1) || begins("yes", 1) || lower == "on" || lower == "1" {
+        return Some(true);
+    }
+    (begins("false", 1) || begins("no", 1) || begins("off", 2) || lower == "0").then_some(false)
+}

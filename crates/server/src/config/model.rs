@@ -1,0 +1,268 @@
+//! What a configuration says, typed. [`super::load`] makes it; nothing here is checked against the outside world.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use super::secret::Secret;
+use super::units::{AddressRange, Listen, ListenAddress};
+
+/// How long running queries may go on after SIGTERM if nothing else is said.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The whole configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file that it was read from, if any.
+    pub file: Option<PathBuf>,
+    /// `[server]`.
+    pub server: ServerConfig,
+    /// `[engine]`.
+    pub engine: EngineConfig,
+    /// `[[service]]`, in the order of the file.
+    pub services: Vec<ServiceConfig>,
+    /// `[access]`; without it everybody is the administrator and the server stays on loopback.
+    pub access: Option<AccessSection>,
+    /// `[audit]`.
+    pub audit: AuditConfig,
+}
+
+/// `[server]`: where and how clients come in.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Where PostgreSQL clients connect.
+    pub postgres: Listen,
+    /// Where Flight SQL clients connect; `None` if nothing is said.
+    pub flight: Option<Listen>,
+    /// Where REST clients connect; `None` if nothing is said.
+    pub rest: Option<Listen>,
+    /// The server's certificate.
+    pub tls: Option<TlsConfig>,
+    /// Who may connect at all; empty means everybody.
+    pub allow_ips: Vec<AddressRange>,
+    /// How long running queries may go on after SIGTERM.
+    pub drain_timeout: Duration,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            postgres: Listen::On(ListenAddress {
+                host: "127.0.0.1".to_owned(),
+                port: 5432,
+            }),
+            flight: None,
+            rest: None,
+            tls: None,
+            allow_ips: Vec::new(),
+            drain_timeout: DRAIN_TIMEOUT,
+        }
+    }
+}
+
+/// `server.tls`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// The chain, PEM.
+    pub cert: PathBuf,
+    /// The key, PEM.
+    pub key: PathBuf,
+    /// The authorities whose certificates clients may show, PEM.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// `[engine]`: limits and defaults of queries.
+#[derive(Debug, Clone, Default)]
+pub struct EngineConfig {
+    /// Bytes that all queries together may hold.
+    pub memory_limit: Option<usize>,
+    /// Where queries spill.
+    pub spill_dir: Option<PathBuf>,
+    /// How many queries run at once.
+    pub max_concurrent_queries: Option<usize>,
+    /// How long a query may take.
+    pub query_timeout: Option<Duration>,
+    /// The catalog of short names.
+    pub default_catalog: Option<String>,
+    /// The schema of short names.
+    pub default_schema: Option<String>,
+}
+
+/// One `[[service]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceConfig {
+    /// Its name; the catalog that it is mounted as, unless `catalogs` says otherwise.
+    pub name: String,
+    /// What it is.
+    pub kind: ServiceKind,
+}
+
+/// The kinds of service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServiceKind {
+    /// A folder of Delta tables.
+    Delta {
+        /// The folder, ending in `/`.
+        location: Url,
+        /// Options of the object store, secrets among them.
+        storage: BTreeMap<String, Secret>,
+        /// The schema of tables that lie directly in the folder.
+        schema: String,
+    },
+    /// A Databricks workspace.
+    Databricks(Box<DatabricksConfig>),
+    /// An open-source Unity Catalog.
+    Unity {
+        /// Its address.
+        url: Url,
+        /// The Spark Connect server for what cannot be read directly.
+        spark: Option<Url>,
+        /// A token for it.
+        access_token: Option<Secret>,
+        /// Catalogs to mount: own name to remote name.
+        catalogs: BTreeMap<String, String>,
+    },
+    /// A Spark Connect server.
+    Spark {
+        /// Its address, `sc://…`.
+        workspace_url: Url,
+        /// The catalog of short names.
+        catalog: Option<String>,
+        /// The schema of short names.
+        schema: Option<String>,
+        /// A token for it.
+        access_token: Option<Secret>,
+    },
+}
+
+impl ServiceKind {
+    /// The word after `type =`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Delta { .. } => "delta",
+            Self::Databricks(_) => "databricks",
+            Self::Unity { .. } => "unity",
+            Self::Spark { .. } => "spark",
+        }
+    }
+}
+
+/// The keys of a Databricks workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabricksConfig {
+    /// The workspace's address.
+    pub workspace_url: Url,
+    /// A SQL warehouse.
+    pub http_path: Option<String>,
+    /// A cluster, through Spark Connect.
+    pub cluster_id: Option<String>,
+    /// A personal access token.
+    pub access_token: Option<Secret>,
+    /// OAuth for a service principal: id.
+    pub client_id: Option<String>,
+    /// OAuth for a service principal: secret.
+    pub client_secret: Option<Secret>,
+    /// Entra ID.
+    pub azure: Option<AzureConfig>,
+    /// The catalog of short names.
+    pub catalog: Option<String>,
+    /// The schema of short names.
+    pub schema: Option<String>,
+    /// Seconds that a request may take.
+    pub timeout_seconds: u64,
+    /// Whether privileges of the end user are checked too.
+    pub use_unity_catalog: bool,
+    /// `auto`, `direct`, `warehouse` or `spark`.
+    pub route: &'static str,
+    /// `service` or `passthrough`.
+    pub identity: &'static str,
+    /// Catalogs to mount: own name to remote name.
+    pub catalogs: BTreeMap<String, String>,
+}
+
+/// `azure = { … }` of a Databricks workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AzureConfig {
+    /// The tenant.
+    pub tenant_id: String,
+    /// The application.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: Secret,
+    /// The workspace's resource id.
+    pub workspace_resource_id: Option<String>,
+}
+
+/// `[access]`: users and rules.
+#[derive(Debug, Clone, Default)]
+pub struct AccessSection {
+    /// The rule files, in order.
+    pub rules: Vec<PathBuf>,
+    /// `[[access.user]]`.
+    pub users: Vec<UserConfig>,
+    /// `[access.jwt]`.
+    pub jwt: Option<JwtConfig>,
+}
+
+/// One `[[access.user]]`.
+#[derive(Debug, Clone)]
+pub struct UserConfig {
+    /// The login name.
+    pub name: String,
+    /// The SCRAM-SHA-256 verifier.
+    pub password: Option<Secret>,
+    /// Hashes of API keys.
+    pub api_keys: Vec<String>,
+    /// Roles given directly.
+    pub roles: Vec<String>,
+    /// What `user_attribute('name')` answers.
+    pub attributes: BTreeMap<String, String>,
+    /// Whether no rule applies.
+    pub administrator: bool,
+}
+
+/// `[access.jwt]`.
+#[derive(Debug, Clone)]
+pub struct JwtConfig {
+    /// Who must have issued a token.
+    pub issuer: String,
+    /// For whom.
+    pub audience: Option<String>,
+    /// Where the keys are fetched.
+    pub jwks_url: Option<Url>,
+    /// Or which file holds them.
+    pub jwks_file: Option<PathBuf>,
+    /// The claim with the user's name.
+    pub user_claim: String,
+    /// The claim with the roles.
+    pub roles_claim: String,
+    /// Attributes: name to claim.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// `[audit]`.
+#[derive(Debug, Clone, Default)]
+pub struct AuditConfig {
+    /// A file, or `stdout`.
+    pub path: Option<String>,
+}
+
+impl Config {
+    /// The files whose content the configuration depends on, for watching.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let mut files: Vec<PathBuf> = self.file.iter().cloned().collect();
+        if let Some(access) = &self.access {
+            files.extend(access.rules.iter().cloned());
+            let passwords = access.users.iter().filter_map(|user| user.password.as_ref());
+            files.extend(passwords.filter_map(Secret::file).map(PathBuf::from));
+        }
+        for service in &self.services {
+            if let ServiceKind::Delta { storage, .. } = &service.kind {
+                files.extend(storage.values().filter_map(Secret::file).map(PathBuf::from));
+            }
+        }
+        files
+    }
+}

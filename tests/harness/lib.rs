@@ -1,0 +1,4 @@
+//! Shared by all system tests.
+
+pub mod memory_source;
+pub mod server;

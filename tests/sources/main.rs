@@ -1,0 +1,9 @@
+//! Sources over real tables: the Delta corpus, deltalake as the other opinion, and tables that change while open.
+
+mod conformance;
+mod corpus;
+mod differential;
+mod life;
+mod plans;
+mod pruning;
+mod reading;
