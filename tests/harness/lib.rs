@@ -2,3 +2,8 @@
 
 pub mod memory_source;
 pub mod server;
+pub mod transport;
+pub mod transport_binary;
+pub mod transport_embedded;
+pub mod transport_recorder;
+pub mod transport_wire;

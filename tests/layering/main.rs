@@ -21,19 +21,40 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "lakegate",
         &[
-            "policy", "federation", "postgres-dialect", "arrow-postgres", "engine", "source-delta", "source-databricks",
-            "source-spark", "frontend-postgres", "frontend-flight", "frontend-rest",
+            "policy",
+            "federation",
+            "postgres-dialect",
+            "arrow-postgres",
+            "engine",
+            "source-delta",
+            "source-databricks",
+            "source-spark",
+            "frontend-postgres",
+            "frontend-flight",
+            "frontend-rest",
         ],
     ),
 ];
 
 /// Crates that may not open sockets or files: no dependency, however deep in ours, may bring these in directly.
 const PURE: &[&str] = &["arrow-postgres", "policy", "postgres-dialect"];
-const IMPURE: &[&str] = &["tokio", "reqwest", "hyper", "object_store", "rustls", "tonic", "axum", "pgwire"];
+const IMPURE: &[&str] = &[
+    "tokio",
+    "reqwest",
+    "hyper",
+    "object_store",
+    "rustls",
+    "tonic",
+    "axum",
+    "pgwire",
+];
 
 /// Protocol crates, each allowed in one place.
-const PROTOCOLS: &[(&str, &[&str])] =
-    &[("pgwire", &["frontend-postgres"]), ("tonic", &["frontend-flight", "source-spark"]), ("axum", &["frontend-rest"])];
+const PROTOCOLS: &[(&str, &[&str])] = &[
+    ("pgwire", &["frontend-postgres"]),
+    ("tonic", &["frontend-flight", "source-spark"]),
+    ("axum", &["frontend-rest"]),
+];
 
 /// The direct, non-test dependencies of each crate of the workspace.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
@@ -42,7 +63,10 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
         .workspace_packages()
         .into_iter()
         .map(|package| {
-            let normal = package.dependencies.iter().filter(|one| one.kind != DependencyKind::Development);
+            let normal = package
+                .dependencies
+                .iter()
+                .filter(|one| one.kind != DependencyKind::Development);
             (package.name.to_string(), normal.map(|one| one.name.clone()).collect())
         })
         .collect()
@@ -56,7 +80,10 @@ fn arrows_point_down_only() {
         if matches!(name.as_str(), "system-tests" | "benches") {
             continue;
         }
-        let allowed = ALLOWED.iter().find(|(crate_name, _)| crate_name == name).map(|(_, allowed)| *allowed);
+        let allowed = ALLOWED
+            .iter()
+            .find(|(crate_name, _)| crate_name == name)
+            .map(|(_, allowed)| *allowed);
         let allowed = allowed.unwrap_or_else(|| panic!("{name} has no place in the layering: add it to ALLOWED"));
         for dependency in dependencies.iter().filter(|one| ours.contains(one.as_str())) {
             assert!(
@@ -72,7 +99,10 @@ fn pure_crates_do_no_io() {
     let all = dependencies();
     for name in PURE {
         for impure in IMPURE {
-            assert!(!all[*name].contains(*impure), "{name} must stay pure: it names {impure}");
+            assert!(
+                !all[*name].contains(*impure),
+                "{name} must stay pure: it names {impure}"
+            );
         }
     }
 }
@@ -94,7 +124,12 @@ fn every_crate_follows_the_workspace() {
     let metadata = MetadataCommand::new().no_deps().exec().expect("cargo metadata");
     for package in metadata.workspace_packages() {
         assert_eq!(package.version.to_string(), "0.0.0", "{}", package.name);
-        assert_eq!(package.publish, Some(Vec::new()), "{} must not be published", package.name);
+        assert_eq!(
+            package.publish,
+            Some(Vec::new()),
+            "{} must not be published",
+            package.name
+        );
         assert!(package.description.is_some(), "{} says nothing of itself", package.name);
     }
 }

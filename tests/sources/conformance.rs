@@ -12,7 +12,11 @@ async fn every_table_of_the_corpus() {
     let reader = Reader::new();
     let mut passed = 0;
     let mut wrong = Vec::new();
-    let cases = corpus.cases.iter().filter(|case| case.has_expectation()).collect::<Vec<_>>();
+    let cases = corpus
+        .cases
+        .iter()
+        .filter(|case| case.has_expectation())
+        .collect::<Vec<_>>();
     for case in &cases {
         let outcome = check(&reader, &corpus, case).await;
         passed += usize::from(outcome.is_ok());
@@ -24,7 +28,10 @@ async fn every_table_of_the_corpus() {
         }
     }
     for id in known.keys() {
-        assert!(cases.iter().any(|case| case.id() == *id), "{id} is in the list of failures but not in the corpus");
+        assert!(
+            cases.iter().any(|case| case.id() == *id),
+            "{id} is in the list of failures but not in the corpus"
+        );
     }
     println!("scoreboard delta: {passed} of {} pass", cases.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -42,7 +49,11 @@ async fn check(reader: &Reader, corpus: &Corpus, case: &Case) -> Result<(), Stri
             },
         };
     }
-    let table = reader.open(&folder, TableVersion::Latest).await.map_err(|error| told(&error))?.ok_or("no table")?;
+    let table = reader
+        .open(&folder, TableVersion::Latest)
+        .await
+        .map_err(|error| told(&error))?
+        .ok_or("no table")?;
     let ctx = session(table.provider.clone());
     let read = Rows::of(&ctx, "SELECT * FROM t").await.map_err(|error| told(&error))?;
     if let Some(rows) = expected.rows
@@ -50,7 +61,10 @@ async fn check(reader: &Reader, corpus: &Corpus, case: &Case) -> Result<(), Stri
     {
         return Err(format!("{} rows instead of {rows}", read.count()));
     }
-    let count = Rows::of(&ctx, "SELECT count(*) FROM t").await.map_err(|error| told(&error))?.number();
+    let count = Rows::of(&ctx, "SELECT count(*) FROM t")
+        .await
+        .map_err(|error| told(&error))?
+        .number();
     if usize::try_from(count) != Ok(read.count()) {
         return Err(format!("count(*) says {count} of {} rows", read.count()));
     }
@@ -65,11 +79,21 @@ async fn check(reader: &Reader, corpus: &Corpus, case: &Case) -> Result<(), Stri
         _ => {}
     }
     for older in &case.expected_versions {
-        let opened = reader.open(&folder, TableVersion::Version(older.version)).await.map_err(|error| told(&error))?;
+        let opened = reader
+            .open(&folder, TableVersion::Version(older.version))
+            .await
+            .map_err(|error| told(&error))?;
         let provider = opened.ok_or("no such version")?.provider.clone();
-        let read = Rows::of(&session(provider), "SELECT * FROM t").await.map_err(|error| told(&error))?;
+        let read = Rows::of(&session(provider), "SELECT * FROM t")
+            .await
+            .map_err(|error| told(&error))?;
         if read.count() != older.rows {
-            return Err(format!("version {}: {} rows instead of {}", older.version, read.count(), older.rows));
+            return Err(format!(
+                "version {}: {} rows instead of {}",
+                older.version,
+                read.count(),
+                older.rows
+            ));
         }
         if let Some(why) = difference(&read, &Rows::of_parquet(&corpus.path(&older.path)).await) {
             return Err(format!("version {}: {why}", older.version));
@@ -80,12 +104,21 @@ async fn check(reader: &Reader, corpus: &Corpus, case: &Case) -> Result<(), Stri
 
 /// Every cell of the printed table must be among the cells that were read.
 fn compare_text(read: &Rows, text: &str) -> Result<(), String> {
-    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    let cells = |line: &str| {
+        line.trim_matches('|')
+            .split('|')
+            .map(|cell| cell.trim().to_owned())
+            .collect::<Vec<_>>()
+    };
     let lines = text.lines().filter(|line| line.starts_with('|')).skip(1).map(cells);
     let mut expected = lines.map(|cells| cells.join(" | ")).collect::<Vec<_>>();
     expected.sort_unstable();
     let read = read.sorted();
-    if read == expected { Ok(()) } else { Err(format!("read {read:?} instead of {expected:?}")) }
+    if read == expected {
+        Ok(())
+    } else {
+        Err(format!("read {read:?} instead of {expected:?}"))
+    }
 }
 
 fn told(error: &contract::Error) -> String {

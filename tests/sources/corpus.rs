@@ -60,12 +60,22 @@ impl Corpus {
         };
         let root = data.join("delta");
         let Ok(text) = std::fs::read_to_string(root.join("manifest.json")) else {
-            assert!(std::env::var_os("CI").is_none(), "the conformance data is missing at {}", data.display());
-            println!("SKIPPED: no conformance data at {} (set LAKEGATE_CONFORMANCE_DATA)", data.display());
+            assert!(
+                std::env::var_os("CI").is_none(),
+                "the conformance data is missing at {}",
+                data.display()
+            );
+            println!(
+                "SKIPPED: no conformance data at {} (set LAKEGATE_CONFORMANCE_DATA)",
+                data.display()
+            );
             return None;
         };
         let root = root.canonicalize().unwrap();
-        Some(Self { root, cases: serde_json::from_str(&text).unwrap() })
+        Some(Self {
+            root,
+            cases: serde_json::from_str(&text).unwrap(),
+        })
     }
 
     /// The folder of a case's table.

@@ -36,13 +36,18 @@ async fn deltalake_sees_the_same_rows() {
             wrong.push(format!("{}: {why}", case.id()));
         }
     }
-    println!("differential: {compared} tables compared with deltalake, {} differ", wrong.len());
+    println!(
+        "differential: {compared} tables compared with deltalake, {} differ",
+        wrong.len()
+    );
     assert!(compared > 100, "deltalake accepted only {compared} tables");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 async fn theirs(folder: &std::path::Path) -> Option<Rows> {
-    let table = deltalake::open_table(Url::from_directory_path(folder).unwrap()).await.ok()?;
+    let table = deltalake::open_table(Url::from_directory_path(folder).unwrap())
+        .await
+        .ok()?;
     let mut config = SessionConfig::new();
     config.options_mut().execution.parquet.coerce_int96 = Some("us".to_owned());
     let ctx = SessionContext::new_with_config(config);

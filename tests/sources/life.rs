@@ -20,9 +20,11 @@ fn numbers(values: &[i64]) -> RecordBatch {
     RecordBatch::try_new(Arc::new(schema), vec![Arc::new(Int64Array::from(values.to_vec()))]).unwrap()
 }
 
-async fn append(folder: &Path, values: &[i64]) {
+pub(crate) async fn append(folder: &Path, values: &[i64]) {
     std::fs::create_dir_all(folder).unwrap();
-    let table = DeltaTable::try_from_url(Url::from_directory_path(folder).unwrap()).await.unwrap();
+    let table = DeltaTable::try_from_url(Url::from_directory_path(folder).unwrap())
+        .await
+        .unwrap();
     table.write(vec![numbers(values)]).await.unwrap();
 }
 
@@ -49,7 +51,10 @@ async fn an_open_table_sees_every_commit() {
     for round in 1..=12 {
         append(&folder, &[round, -round]).await;
         let table = reader.open(&folder, TableVersion::Latest).await.unwrap().unwrap();
-        assert_eq!(count(&reader, &folder, TableVersion::Latest).await, usize::try_from(round * 2).unwrap());
+        assert_eq!(
+            count(&reader, &folder, TableVersion::Latest).await,
+            usize::try_from(round * 2).unwrap()
+        );
         let again = reader.open(&folder, TableVersion::Latest).await.unwrap().unwrap();
         assert_eq!(table.state, again.state, "nothing was committed in between");
         assert!(!states.contains(&table.state));
@@ -75,7 +80,11 @@ async fn many_clients_share_one_snapshot_and_none_reads_an_old_one() {
             let (reader, folder) = (Arc::clone(&reader), folder.clone());
             tokio::spawn(async move { reader.open(&folder, TableVersion::Latest).await.unwrap().unwrap().state })
         });
-        let states = futures::future::join_all(clients).await.into_iter().map(Result::unwrap).collect::<Vec<_>>();
+        let states = futures::future::join_all(clients)
+            .await
+            .into_iter()
+            .map(Result::unwrap)
+            .collect::<Vec<_>>();
         assert!(states.windows(2).all(|pair| pair[0] == pair[1]));
         assert_eq!(count(&reader, &folder, TableVersion::Latest).await, round);
     }
@@ -88,12 +97,19 @@ async fn travel_by_time_follows_the_commits() {
     for version in 0..3_u64 {
         append(&folder, &[1]).await;
         let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000 * (version + 1));
-        let file = std::fs::File::options().write(true).open(log_file(&folder, version)).unwrap();
+        let file = std::fs::File::options()
+            .write(true)
+            .open(log_file(&folder, version))
+            .unwrap();
         file.set_modified(at).unwrap();
     }
     let reader = Reader::new();
     for (at_s, rows) in [(1_000_000, 1), (1_500_000, 1), (2_000_000, 2), (9_000_000, 3)] {
-        assert_eq!(count(&reader, &folder, TableVersion::Timestamp(at_s * 1_000)).await, rows, "at {at_s} s");
+        assert_eq!(
+            count(&reader, &folder, TableVersion::Timestamp(at_s * 1_000)).await,
+            rows,
+            "at {at_s} s"
+        );
     }
     let error = reader.open(&folder, TableVersion::Timestamp(5_000)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UndefinedObject);
@@ -115,7 +131,10 @@ async fn a_table_made_anew_is_noticed() {
         append(&folder, &[7]).await;
     }
     assert_eq!(count(&reader, &folder, TableVersion::Latest).await, 4);
-    assert_ne!(reader.open(&folder, TableVersion::Latest).await.unwrap().unwrap().state, before);
+    assert_ne!(
+        reader.open(&folder, TableVersion::Latest).await.unwrap().unwrap().state,
+        before
+    );
     // Without a look in between, at the same version as before.
     std::fs::remove_dir_all(&folder).unwrap();
     for _ in 0..4 {
@@ -137,16 +156,24 @@ async fn a_damaged_log_names_the_file() {
     let reader = Reader::new();
     let error = match reader.open(&folder, TableVersion::Latest).await {
         Err(error) => error,
-        Ok(table) => Rows::of(&session(table.unwrap().provider.clone()), "SELECT * FROM t").await.unwrap_err(),
+        Ok(table) => Rows::of(&session(table.unwrap().provider.clone()), "SELECT * FROM t")
+            .await
+            .unwrap_err(),
     };
     assert_eq!(error.kind(), ErrorKind::DataCorrupted, "{error}");
-    assert!(error.message().contains("_delta_log/00000000000000000001.json"), "{error}");
+    assert!(
+        error.message().contains("_delta_log/00000000000000000001.json"),
+        "{error}"
+    );
     std::fs::write(log_file(&folder, 1), text).unwrap();
     assert_eq!(count(&reader, &folder, TableVersion::Latest).await, 3);
     std::fs::remove_file(log_file(&folder, 1)).unwrap();
     let error = Reader::new().open(&folder, TableVersion::Latest).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DataCorrupted, "{error}");
-    assert!(error.message().contains("_delta_log/00000000000000000001.json"), "{error}");
+    assert!(
+        error.message().contains("_delta_log/00000000000000000001.json"),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -158,11 +185,17 @@ async fn a_vacuumed_file_is_named_and_no_row_is_skipped() {
     let reader = Reader::new();
     let provider = reader.provider(&folder).await;
     let data = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
-    let gone = data.filter(|path| path.extension().is_some_and(|end| end == "parquet")).min().unwrap();
+    let gone = data
+        .filter(|path| path.extension().is_some_and(|end| end == "parquet"))
+        .min()
+        .unwrap();
     std::fs::remove_file(&gone).unwrap();
     let error = Rows::of(&session(provider), "SELECT * FROM t").await.unwrap_err();
     let name = gone.file_name().unwrap().to_str().unwrap();
-    assert!(error.message().contains(name) && error.message().ends_with("is gone"), "{error}");
+    assert!(
+        error.message().contains(name) && error.message().ends_with("is gone"),
+        "{error}"
+    );
     assert!(!error.message().contains(directory.path().to_str().unwrap()), "{error}");
 }
 
@@ -174,11 +207,20 @@ async fn an_unsupported_feature_is_listed_and_named() {
     let log = log_file(&folder, 0);
     let lines = std::fs::read_to_string(&log).unwrap();
     let protocol = r#"{"protocol":{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["timeMachine"],"writerFeatures":["timeMachine"]}}"#;
-    let lines = lines.lines().map(|line| if line.starts_with("{\"protocol\"") { protocol } else { line });
+    let lines = lines.lines().map(|line| {
+        if line.starts_with("{\"protocol\"") {
+            protocol
+        } else {
+            line
+        }
+    });
     std::fs::write(&log, lines.collect::<Vec<_>>().join("\n")).unwrap();
     let lake = lake(directory.path());
     let tables = lake.tables("default", &context()).await.unwrap();
-    assert_eq!(tables.iter().map(|table| table.name.as_str()).collect::<Vec<_>>(), ["odd"]);
+    assert_eq!(
+        tables.iter().map(|table| table.name.as_str()).collect::<Vec<_>>(),
+        ["odd"]
+    );
     let name = TableName::new("lake", "default", "odd");
     let error = lake.table(&name, TableVersion::Latest, &context()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
@@ -205,13 +247,31 @@ async fn folders_appear_and_vanish() {
     std::fs::create_dir_all(directory.path().join("empty").join("no table")).unwrap();
     assert_eq!(lake.schemas(&ctx).await.unwrap(), ["default", "sales"]);
     let tables = lake.tables("sales", &ctx).await.unwrap();
-    assert_eq!(tables.iter().map(|table| table.name.as_str()).collect::<Vec<_>>(), ["with space"]);
+    assert_eq!(
+        tables.iter().map(|table| table.name.as_str()).collect::<Vec<_>>(),
+        ["with space"]
+    );
     let name = TableName::new("lake", "sales", "with space");
     let table = lake.table(&name, TableVersion::Latest, &ctx).await.unwrap().unwrap();
-    assert_eq!(Rows::of(&session(table.provider.clone()), "SELECT * FROM t").await.unwrap().count(), 2);
-    for (schema, table) in [("sales", ".."), ("..", "top"), ("default", "Top"), ("nowhere", "top"), ("default", "")] {
+    assert_eq!(
+        Rows::of(&session(table.provider.clone()), "SELECT * FROM t")
+            .await
+            .unwrap()
+            .count(),
+        2
+    );
+    for (schema, table) in [
+        ("sales", ".."),
+        ("..", "top"),
+        ("default", "Top"),
+        ("nowhere", "top"),
+        ("default", ""),
+    ] {
         let name = TableName::new("lake", schema, table);
-        assert!(lake.table(&name, TableVersion::Latest, &ctx).await.unwrap().is_none(), "{name}");
+        assert!(
+            lake.table(&name, TableVersion::Latest, &ctx).await.unwrap().is_none(),
+            "{name}"
+        );
     }
     std::fs::remove_dir_all(directory.path().join("sales")).unwrap();
     assert_eq!(lake.schemas(&ctx).await.unwrap(), ["default"]);

@@ -7,3 +7,4 @@ mod life;
 mod plans;
 mod pruning;
 mod reading;
+mod stores;

@@ -39,13 +39,20 @@ async fn deletion_vectors_keep_parallelism() {
     let Some(corpus) = Corpus::find() else { return };
     let ctx = open(&corpus, "kernel_golden/dv-partitioned-with-checkpoint").await;
     let plan = plan(&ctx, "SELECT * FROM t").await;
-    assert!(plan.properties().output_partitioning().partition_count() > 1, "{}", text(&plan));
+    assert!(
+        plan.properties().output_partitioning().partition_count() > 1,
+        "{}",
+        text(&plan)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_file_says_where_it_comes_from() {
     let Some(corpus) = Corpus::find() else { return };
-    for id in ["kernel_golden/dv-partitioned-with-checkpoint", "kernel_golden/basic-with-inserts-updates"] {
+    for id in [
+        "kernel_golden/dv-partitioned-with-checkpoint",
+        "kernel_golden/basic-with-inserts-updates",
+    ] {
         let plan = plan(&open(&corpus, id).await, "SELECT * FROM t").await;
         let files = files(&plan);
         assert!(!files.is_empty(), "{}", text(&plan));
@@ -58,7 +65,10 @@ async fn every_file_says_where_it_comes_from() {
 #[tokio::test(flavor = "multi_thread")]
 async fn counting_needs_no_scan() {
     let Some(corpus) = Corpus::find() else { return };
-    for id in ["kernel_golden/dv-partitioned-with-checkpoint", "kernel_golden/basic-with-inserts-updates"] {
+    for id in [
+        "kernel_golden/dv-partitioned-with-checkpoint",
+        "kernel_golden/basic-with-inserts-updates",
+    ] {
         let plan = text(&plan(&open(&corpus, id).await, "SELECT count(*) FROM t").await);
         assert!(!plan.contains("DataSourceExec"), "{plan}");
     }

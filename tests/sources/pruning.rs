@@ -8,6 +8,7 @@ use contract::{Error, TableVersion};
 use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
 use datafusion::datasource::MemTable;
+use datafusion::functions_aggregate::expr_fn::{count, max, min};
 use datafusion::logical_expr::{Expr, ident, lit};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
@@ -32,9 +33,17 @@ async fn no_predicate_loses_or_invents_rows() {
     let reader = Reader::new();
     let mut predicates = 0;
     let mut wrong = Vec::new();
-    for case in corpus.cases.iter().filter(|case| !INVENTED_STATISTICS.contains(&case.id().as_str())) {
-        let Ok(Some(table)) = reader.open(&corpus.table(case), TableVersion::Latest).await else { continue };
-        let Ok(all) = Rows::of(&session(Arc::clone(&table.provider)), "SELECT * FROM t").await else { continue };
+    for case in corpus
+        .cases
+        .iter()
+        .filter(|case| !INVENTED_STATISTICS.contains(&case.id().as_str()))
+    {
+        let Ok(Some(table)) = reader.open(&corpus.table(case), TableVersion::Latest).await else {
+            continue;
+        };
+        let Ok(all) = Rows::of(&session(Arc::clone(&table.provider)), "SELECT * FROM t").await else {
+            continue;
+        };
         let truth = SessionContext::new();
         let memory = MemTable::try_new(Arc::clone(&all.schema), vec![all.batches.clone()]).unwrap();
         truth.register_table("t", Arc::new(memory)).unwrap();
@@ -42,20 +51,57 @@ async fn no_predicate_loses_or_invents_rows() {
             continue;
         }
         let readers = [false, true].map(|pushdown| reading_session(&table.provider, pushdown));
+        for field in all
+            .schema
+            .fields()
+            .iter()
+            .take(COLUMNS_MAX)
+            .filter(|field| is_comparable(field.data_type()))
+        {
+            let read = bounds(&readers[0], field.name()).await;
+            let expected = bounds(&truth, field.name()).await;
+            if read != expected {
+                wrong.push(format!(
+                    "{} {}: bounds {read:?} instead of {expected:?}",
+                    case.id(),
+                    field.name()
+                ));
+            }
+        }
         for (at, predicate) in predicates_over(&all).into_iter().enumerate() {
             predicates += 1;
             let pushdown = at % readers.len();
-            let read = filtered(&readers[pushdown], &predicate).await.map_err(|error| error.to_string());
+            let read = filtered(&readers[pushdown], &predicate)
+                .await
+                .map_err(|error| error.to_string());
             let expected = filtered(&truth, &predicate).await.map_err(|error| error.to_string());
             if read != expected {
                 let counts = (read.map(|rows| rows.len()), expected.map(|rows| rows.len()));
-                wrong.push(format!("{} WHERE {predicate} (pushdown {pushdown}): {counts:?}", case.id()));
+                wrong.push(format!(
+                    "{} WHERE {predicate} (pushdown {pushdown}): {counts:?}",
+                    case.id()
+                ));
             }
         }
     }
     println!("pruning: {predicates} predicates, {} wrong", wrong.len());
     assert!(predicates > 1_000, "the corpus gave only {predicates} predicates");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn is_comparable(data_type: &DataType) -> bool {
+    !data_type.is_nested() && data_type != &DataType::Null
+}
+
+/// Minimum, maximum and count, which may be answered from the log alone.
+async fn bounds(ctx: &SessionContext, column: &str) -> Result<Vec<String>, String> {
+    let frame = ctx.table("t").await.map_err(|error| error.to_string())?;
+    let column = || ident(column);
+    let frame = frame.aggregate(vec![], vec![min(column()), max(column()), count(column())]);
+    let frame = frame.map_err(|error| error.to_string())?;
+    let schema = Arc::clone(frame.schema().inner());
+    let batches = frame.collect().await.map_err(|error| error.to_string())?;
+    Ok(Rows { schema, batches }.sorted())
 }
 
 fn reading_session(provider: &Arc<dyn TableProvider>, pushdown: bool) -> SessionContext {
@@ -69,7 +115,12 @@ fn reading_session(provider: &Arc<dyn TableProvider>, pushdown: bool) -> Session
 }
 
 async fn filtered(ctx: &SessionContext, predicate: &Expr) -> Result<Vec<String>, Error> {
-    let frame = ctx.table("t").await.map_err(Error::from)?.filter(predicate.clone()).map_err(Error::from)?;
+    let frame = ctx
+        .table("t")
+        .await
+        .map_err(Error::from)?
+        .filter(predicate.clone())
+        .map_err(Error::from)?;
     let schema = Arc::clone(frame.schema().inner());
     let batches = frame.collect().await.map_err(Error::from)?;
     Ok(Rows { schema, batches }.sorted())
@@ -78,7 +129,7 @@ async fn filtered(ctx: &SessionContext, predicate: &Expr) -> Result<Vec<String>,
 fn predicates_over(all: &Rows) -> Vec<Expr> {
     let mut predicates = Vec::new();
     for (at, field) in all.schema.fields().iter().enumerate() {
-        if at >= COLUMNS_MAX || field.data_type().is_nested() || field.data_type() == &DataType::Null {
+        if at >= COLUMNS_MAX || !is_comparable(field.data_type()) {
             continue;
         }
         let column = || ident(field.name());

@@ -23,7 +23,10 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new() -> Self {
-        Self { opener: DeltaOpener::new(DeltaOptions::default()), store: Arc::new(LocalFileSystem::new()) }
+        Self {
+            opener: DeltaOpener::new(DeltaOptions::default()),
+            store: Arc::new(LocalFileSystem::new()),
+        }
     }
 
     pub(crate) async fn open(&self, folder: &Path, version: TableVersion) -> Result<Option<Arc<SourceTable>>, Error> {
@@ -36,7 +39,11 @@ impl Reader {
     }
 
     pub(crate) async fn provider(&self, folder: &Path) -> Arc<dyn TableProvider> {
-        let table = self.open(folder, TableVersion::Latest).await.unwrap().expect("no table");
+        let table = self
+            .open(folder, TableVersion::Latest)
+            .await
+            .unwrap()
+            .expect("no table");
         Arc::clone(&table.provider)
     }
 }
@@ -73,9 +80,15 @@ impl Rows {
         let mut config = SessionConfig::new();
         config.options_mut().execution.parquet.coerce_int96 = Some("us".to_owned());
         let session = SessionContext::new_with_config(config);
-        let frame = session.read_parquet(folder.to_str().unwrap(), ParquetReadOptions::default()).await.unwrap();
+        let frame = session
+            .read_parquet(folder.to_str().unwrap(), ParquetReadOptions::default())
+            .await
+            .unwrap();
         let schema = Arc::clone(frame.schema().inner());
-        Self { schema, batches: frame.collect().await.unwrap() }
+        Self {
+            schema,
+            batches: frame.collect().await.unwrap(),
+        }
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -86,21 +99,32 @@ impl Rows {
     pub(crate) fn number(&self) -> i64 {
         use arrow::array::AsArray as _;
         use arrow::datatypes::Int64Type;
-        self.batches.iter().find(|batch| batch.num_rows() > 0).unwrap().column(0).as_primitive::<Int64Type>().value(0)
+        self.batches
+            .iter()
+            .find(|batch| batch.num_rows() > 0)
+            .unwrap()
+            .column(0)
+            .as_primitive::<Int64Type>()
+            .value(0)
     }
 
     /// The columns and types of `schema`, as far as a cast leads there; else why not.
     pub(crate) fn shaped(&self, schema: &Schema) -> Result<Self, String> {
         let shape = |batch: &RecordBatch| {
             let columns = schema.fields().iter().map(|field| {
-                let column = batch.column_by_name(field.name()).ok_or(format!("no column {}", field.name()))?;
+                let column = batch
+                    .column_by_name(field.name())
+                    .ok_or(format!("no column {}", field.name()))?;
                 cast(column, field.data_type()).map_err(|error| error.to_string())
             });
             let columns = columns.collect::<Result<Vec<_>, _>>()?;
             RecordBatch::try_new(Arc::new(schema.clone()), columns).map_err(|error| error.to_string())
         };
         let batches = self.batches.iter().map(shape).collect::<Result<_, _>>()?;
-        Ok(Self { schema: Arc::new(schema.clone()), batches })
+        Ok(Self {
+            schema: Arc::new(schema.clone()),
+            batches,
+        })
     }
 
     /// One text per row, sorted: equal for equal multisets.
@@ -108,7 +132,10 @@ impl Rows {
         let options = FormatOptions::default().with_null("∅").with_display_error(true);
         let mut rows = Vec::new();
         for batch in &self.batches {
-            let columns = batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap());
+            let columns = batch
+                .columns()
+                .iter()
+                .map(|column| ArrayFormatter::try_new(column, &options).unwrap());
             let columns = columns.collect::<Vec<_>>();
             for row in 0..batch.num_rows() {
                 let values = columns.iter().map(|column| column.value(row).to_string());
@@ -125,7 +152,13 @@ pub(crate) fn difference(read: &Rows, expected: &Rows) -> Option<String> {
     if read.count() != expected.count() {
         return Some(format!("{} rows instead of {}", read.count(), expected.count()));
     }
-    let plain = Schema::new(read.schema.fields().iter().map(|field| plain(field)).collect::<Vec<_>>());
+    let plain = Schema::new(
+        read.schema
+            .fields()
+            .iter()
+            .map(|field| plain(field))
+            .collect::<Vec<_>>(),
+    );
     let read = match read.shaped(&plain) {
         Ok(read) => read.sorted(),
         Err(why) => return Some(why),

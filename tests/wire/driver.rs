@@ -207,7 +207,9 @@ async fn a_large_answer_arrives_whole() {
         .await
         .unwrap();
     let sum = rows
-        .fold(0_i64, |sum, row| async move { sum + row.unwrap().get::<_, i64>(0) })
+        .fold(0_i64, |sum, row| async move {
+            sum + i64::from(row.unwrap().get::<_, i32>(0))
+        })
         .await;
     assert_eq!(sum, 300_000 * 300_001 / 2);
 }

@@ -189,6 +189,28 @@ async fn names_are_kept_and_told_apart() {
     );
     raw.send(&[bind("", "S_1"), sync()].concat()).await;
     assert_eq!(raw.until_ready().await[0].error().1, "26000");
+    // A DISCARD that fails discards nothing.
+    raw.send(
+        &[
+            parse("s", "SELECT 1"),
+            sync(),
+            query("BEGIN"),
+            query("DISCARD ALL"),
+            query("ROLLBACK"),
+            bind("", "s"),
+            sync(),
+        ]
+        .concat(),
+    )
+    .await;
+    let mut kinds = Vec::new();
+    for _ in 0..5 {
+        kinds.push(raw.kinds_until_ready().await);
+    }
+    assert_eq!(kinds, ["1Z", "CZ", "EZ", "CZ", "2Z"]);
+    raw.send(&[query("DISCARD ALL"), bind("", "s"), sync()].concat()).await;
+    assert_eq!(raw.kinds_until_ready().await, "CZ");
+    assert_eq!(raw.until_ready().await[0].error().1, "26000");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -102,6 +102,11 @@ impl CopyEncoder {
         }
     }
 
+    /// Whether rows are written in binary.
+    pub fn is_binary(&self) -> bool {
+        self.format == CopyFormat::Binary
+    }
+
     /// Appends what stands before the first row, if anything.
     pub fn header(&self, out: &mut Vec<u8>) {
         let start = out.len();

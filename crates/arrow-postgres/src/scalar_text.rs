@@ -39,7 +39,7 @@ static POWERS: [u64; 20] = {
 pub(crate) fn digit_count(value: u64) -> usize {
     let bits = u64::BITS - (value | 1).leading_zeros();
     // 1233 / 4096 is the logarithm of two to base ten.
-    let guess = (bits * 1233 >> 12) as usize;
+    let guess = ((bits * 1233) >> 12) as usize;
     guess + usize::from(value >= POWERS[guess])
 }
 

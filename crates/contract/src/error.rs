@@ -162,7 +162,14 @@ pub struct Error(Box<Body>);
 impl Error {
     /// Makes an error of `kind` that says `message`.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Body { kind, message: message.into(), detail: None, hint: None, position: None, source: None }))
+        Self(Box::new(Body {
+            kind,
+            message: message.into(),
+            detail: None,
+            hint: None,
+            position: None,
+            source: None,
+        }))
     }
 
     /// Makes a [`ErrorKind::Unsupported`] error.
@@ -255,7 +262,14 @@ impl Error {
 
     /// A copy without the cause: the same answer for a second listener.
     pub fn duplicate(&self) -> Self {
-        let Body { kind, message, detail, hint, position, .. } = &*self.0;
+        let Body {
+            kind,
+            message,
+            detail,
+            hint,
+            position,
+            ..
+        } = &*self.0;
         Self(Box::new(Body {
             kind: *kind,
             message: message.clone(),
@@ -281,7 +295,10 @@ impl fmt::Debug for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source.as_ref().map(|source| &**source as &(dyn StdError + 'static))
+        self.0
+            .source
+            .as_ref()
+            .map(|source| &**source as &(dyn StdError + 'static))
     }
 }
 

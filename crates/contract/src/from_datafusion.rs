@@ -77,9 +77,7 @@ fn classify(error: &DataFusionError) -> Error {
         DataFusionError::NotImplemented(text) => Error::unsupported(lower_first(first_line(text))),
         DataFusionError::Internal(text) => Error::internal(text.clone()),
         DataFusionError::Plan(text) => classify_plan(text),
-        DataFusionError::Configuration(text) => {
-            Error::new(ErrorKind::InvalidParameter, lower_first(first_line(text)))
-        }
+        DataFusionError::Configuration(text) => Error::new(ErrorKind::InvalidParameter, lower_first(first_line(text))),
         DataFusionError::SchemaError(inner, _) => classify_schema(inner),
         DataFusionError::Execution(text) => classify_execution(text),
         DataFusionError::ExecutionJoin(inner) => Error::internal(format!("task failed: {inner}")),
@@ -118,12 +116,11 @@ fn classify_arrow(error: &ArrowError) -> Error {
         ArrowError::ArithmeticOverflow(_) => out_of_range(),
         ArrowError::ComputeError(text) | ArrowError::InvalidArgumentError(text) => classify_compute(text),
         ArrowError::IoError(_, inner) => classify_io(inner),
-        ArrowError::ParquetError(_) => {
-            Error::new(ErrorKind::DataCorrupted, "a data file of the table cannot be read")
-        }
-        ArrowError::OffsetOverflowError(_) => {
-            Error::new(ErrorKind::LimitExceeded, "a text or binary column of one batch exceeds 2 GiB")
-        }
+        ArrowError::ParquetError(_) => Error::new(ErrorKind::DataCorrupted, "a data file of the table cannot be read"),
+        ArrowError::OffsetOverflowError(_) => Error::new(
+            ErrorKind::LimitExceeded,
+            "a text or binary column of one batch exceeds 2 GiB",
+        ),
         ArrowError::SchemaError(text)
         | ArrowError::CsvError(text)
         | ArrowError::JsonError(text)
@@ -145,18 +142,20 @@ fn classify_schema(error: &SchemaError) -> Error {
             };
             Error::new(ErrorKind::UndefinedColumn, name)
         }
-        SchemaError::AmbiguousReference { field } => {
-            Error::new(ErrorKind::AmbiguousColumn, format!("column reference \"{}\" is ambiguous", field.name))
-        }
+        SchemaError::AmbiguousReference { field } => Error::new(
+            ErrorKind::AmbiguousColumn,
+            format!("column reference \"{}\" is ambiguous", field.name),
+        ),
         SchemaError::DuplicateQualifiedField { qualifier, .. } => Error::new(
             ErrorKind::DuplicateAlias,
             format!("table name \"{}\" specified more than once", qualifier.table()),
         )
         .with_hint("Give each table or column of that name an alias of its own."),
-        SchemaError::DuplicateUnqualifiedField { name } => {
-            Error::new(ErrorKind::AmbiguousColumn, format!("column reference \"{name}\" is ambiguous"))
-                .with_hint("Give each column of that name an alias of its own.")
-        }
+        SchemaError::DuplicateUnqualifiedField { name } => Error::new(
+            ErrorKind::AmbiguousColumn,
+            format!("column reference \"{name}\" is ambiguous"),
+        )
+        .with_hint("Give each column of that name an alias of its own."),
     }
 }
 
@@ -191,8 +190,11 @@ fn classify_plan(text: &str) -> Error {
         || line.contains("type_coercion")
         || line.contains("Cannot get result type")
     {
-        return Error::new(ErrorKind::TypeMismatch, "the operands of an operator have types that do not fit together")
-            .with_hint("You might need to add explicit type casts.");
+        return Error::new(
+            ErrorKind::TypeMismatch,
+            "the operands of an operator have types that do not fit together",
+        )
+        .with_hint("You might need to add explicit type casts.");
     }
     if line.contains("Cannot cast") || line.contains("cannot cast") || line.contains("Unsupported CAST") {
         return Error::new(ErrorKind::CannotCoerce, lower_first(line));
@@ -213,7 +215,10 @@ fn classify_execution(text: &str) -> Error {
         return out_of_range();
     }
     if lower.contains("scalar subquery") || lower.contains("more than one row") {
-        return Error::new(ErrorKind::Cardinality, "more than one row returned by a subquery used as an expression");
+        return Error::new(
+            ErrorKind::Cardinality,
+            "more than one row returned by a subquery used as an expression",
+        );
     }
     if lower.contains("regular expression") || lower.contains("regex") {
         return Error::data(DataException::InvalidRegularExpression, "invalid regular expression");
@@ -247,7 +252,11 @@ fn classify_cast(text: &str) -> Error {
         );
     }
     if let Some(value) = between(line, "Cannot cast string '", "' to value of") {
-        let to = line.rsplit("value of ").next().unwrap_or_default().trim_end_matches(" type");
+        let to = line
+            .rsplit("value of ")
+            .next()
+            .unwrap_or_default()
+            .trim_end_matches(" type");
         return Error::data(
             DataException::InvalidTextRepresentation,
             format!("invalid input syntax for type {}: \"{value}\"", postgres_type(to)),
@@ -277,8 +286,11 @@ fn classify_resources(text: &str) -> Error {
         return Error::new(ErrorKind::DiskFull, "no room is left for the spill files of the query")
             .with_hint("Raise the limit or free space in engine.spill_dir.");
     }
-    Error::new(ErrorKind::MemoryExhausted, "the query needs more memory than the server grants")
-        .with_hint("Select fewer columns or rows, or raise engine.memory_limit.")
+    Error::new(
+        ErrorKind::MemoryExhausted,
+        "the query needs more memory than the server grants",
+    )
+    .with_hint("Select fewer columns or rows, or raise engine.memory_limit.")
 }
 
 fn classify_io(error: &std::io::Error) -> Error {

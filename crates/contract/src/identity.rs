@@ -17,7 +17,12 @@ pub struct Identity {
 impl Identity {
     /// Starts to describe the user of that name: no roles, no attributes, not an administrator.
     pub fn builder(user: impl Into<String>) -> IdentityBuilder {
-        IdentityBuilder { user: user.into(), roles: BTreeSet::new(), attributes: BTreeMap::new(), administrator: false }
+        IdentityBuilder {
+            user: user.into(),
+            roles: BTreeSet::new(),
+            attributes: BTreeMap::new(),
+            administrator: false,
+        }
     }
 
     /// An administrator: sees everything, under no rule.
@@ -81,9 +86,20 @@ impl IdentityBuilder {
 
     /// Finishes the identity.
     pub fn build(self) -> Identity {
-        let Self { user, roles, attributes, administrator } = self;
+        let Self {
+            user,
+            roles,
+            attributes,
+            administrator,
+        } = self;
         let mut hasher = DefaultHasher::new();
         (&user, &roles, &attributes, administrator).hash(&mut hasher);
-        Identity { user, roles, attributes, administrator, fingerprint: hasher.finish() }
+        Identity {
+            user,
+            roles,
+            attributes,
+            administrator,
+            fingerprint: hasher.finish(),
+        }
     }
 }

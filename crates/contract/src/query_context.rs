@@ -41,7 +41,12 @@ pub struct QueryContext {
 impl QueryContext {
     /// A context with a new id, no deadline and its own token.
     pub fn new(identity: Arc<Identity>) -> Self {
-        Self { id: QueryId::next(), identity, cancellation: CancellationToken::new(), deadline: None }
+        Self {
+            id: QueryId::next(),
+            identity,
+            cancellation: CancellationToken::new(),
+            deadline: None,
+        }
     }
 
     /// Fails with the right kind if the query must stop now.
@@ -60,7 +65,10 @@ impl QueryContext {
 
     /// The error of a query that ran into its time limit.
     pub fn timed_out() -> Error {
-        Error::new(ErrorKind::DeadlineExceeded, "canceling statement due to statement timeout")
+        Error::new(
+            ErrorKind::DeadlineExceeded,
+            "canceling statement due to statement timeout",
+        )
     }
 
     /// Runs `work` until it is done, canceled or out of time; dropping it is how it is stopped.

@@ -15,7 +15,11 @@ pub struct TableName {
 impl TableName {
     /// Puts the three parts together.
     pub fn new(catalog: impl Into<String>, schema: impl Into<String>, table: impl Into<String>) -> Self {
-        Self { catalog: catalog.into(), schema: schema.into(), table: table.into() }
+        Self {
+            catalog: catalog.into(),
+            schema: schema.into(),
+            table: table.into(),
+        }
     }
 }
 

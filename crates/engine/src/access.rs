@@ -128,9 +128,10 @@ impl AccessState {
         match (self.users.get(user), self.unknown_users) {
             (Some((_, identity)), _) => Ok(Arc::clone(identity)),
             (None, UnknownUsers::Administrator) => Ok(Arc::new(Identity::administrator(user))),
-            (None, UnknownUsers::Refuse) => {
-                Err(Error::new(ErrorKind::InvalidAuthorization, format!("role \"{user}\" does not exist")))
-            }
+            (None, UnknownUsers::Refuse) => Err(Error::new(
+                ErrorKind::InvalidAuthorization,
+                format!("role \"{user}\" does not exist"),
+            )),
         }
     }
 
@@ -149,6 +150,9 @@ impl AccessState {
         if proven {
             return self.identity(user);
         }
-        Err(Error::new(ErrorKind::InvalidPassword, format!("password authentication failed for user \"{user}\"")))
+        Err(Error::new(
+            ErrorKind::InvalidPassword,
+            format!("password authentication failed for user \"{user}\""),
+        ))
     }
 }

@@ -114,7 +114,10 @@ impl SourceSet {
             let message = format!("engine.default_catalog names \"{name}\", which no service provides");
             return Err(Error::new(ErrorKind::Configuration, message));
         }
-        Ok(Self { sources, version: VERSION.fetch_add(1, Ordering::Relaxed) })
+        Ok(Self {
+            sources,
+            version: VERSION.fetch_add(1, Ordering::Relaxed),
+        })
     }
 
     pub(crate) fn find(&self, catalog: &str) -> Option<&Arc<dyn Source>> {
@@ -144,7 +147,11 @@ pub struct Engine(Arc<Shared>);
 impl Engine {
     /// Starts to put an engine together.
     pub fn builder(options: EngineOptions) -> EngineBuilder {
-        EngineBuilder { options, sources: Vec::new(), access: AccessConfig::open() }
+        EngineBuilder {
+            options,
+            sources: Vec::new(),
+            access: AccessConfig::open(),
+        }
     }
 
     /// Replaces users and rules as one. Sessions go by the new ones from their next statement on.
@@ -164,7 +171,13 @@ impl Engine {
 
     /// The names of the mounted catalogs.
     pub fn catalogs(&self) -> Vec<String> {
-        self.0.sources.load().sources.iter().map(|source| source.name().to_owned()).collect()
+        self.0
+            .sources
+            .load()
+            .sources
+            .iter()
+            .map(|source| source.name().to_owned())
+            .collect()
     }
 
     /// How `user` may prove who it is, coming from this machine (`loopback`) or not.
@@ -177,7 +190,10 @@ impl Engine {
     /// # Errors
     /// `InvalidPassword`, the same whether the user or the password is wrong.
     pub fn verify_password(&self, user: &str, password: &str, loopback: bool) -> Result<Arc<Identity>> {
-        self.0.access.load().verify_password(user, password, loopback, &self.0.secret)
+        self.0
+            .access
+            .load()
+            .verify_password(user, password, loopback, &self.0.secret)
     }
 
     /// The identity of a user that has proven who it is.
@@ -204,6 +220,8 @@ impl Engine {
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").field("catalogs", &self.catalogs()).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("catalogs", &self.catalogs())
+            .finish_non_exhaustive()
     }
 }

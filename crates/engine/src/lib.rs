@@ -22,6 +22,7 @@ pub use access::{AccessConfig, LoginMethod, UnknownUsers, UserEntry};
 pub use client_session::{ClientSession, Outcome, SessionOptions, TransactionStatus};
 pub use engine::{Engine, EngineBuilder, EngineOptions};
 pub use frontend::{FrontEnd, Frontend, Shutdown};
+pub use postgres_dialect::{CopyFormat, CopyOptions, ForceQuote};
 pub use result_stream::ResultStream;
 pub use scram::ScramVerifier;
 pub use settings::SERVER_VERSION;

@@ -27,7 +27,11 @@ const OPEN_AT_ONCE: usize = 16;
 pub(crate) fn session_facts(session: &ClientSession) -> SessionFacts {
     let mut facts = SessionFacts::new(session.identity().user(), session.catalog());
     facts.search_path = session.search_path();
-    facts.settings = session.all_settings().into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect();
+    facts.settings = session
+        .all_settings()
+        .into_iter()
+        .map(|(name, value)| (name.to_lowercase(), value))
+        .collect();
     facts.process_id = session.process_id();
     facts.superuser = session.identity().is_administrator();
     facts.started = session.engine().shared().started;
@@ -38,6 +42,14 @@ pub(crate) fn session_facts(session: &ClientSession) -> SessionFacts {
 pub(crate) fn session_state(session: &ClientSession, facts: &Arc<SessionFacts>) -> Result<SessionState> {
     let mut state = session.engine().shared().template.clone();
     state.config_mut().options_mut().execution.time_zone = session.setting("TimeZone");
+    // A timestamp with time zone, as in PostgreSQL, only when it knows the zone.
+    let now = state
+        .scalar_functions()
+        .get("now")
+        .and_then(|now| now.inner().with_updated_config(state.config_options()));
+    if let Some(now) = now {
+        state.register_udf(Arc::new(now))?;
+    }
     for function in postgres_dialect::session_functions(facts) {
         state.register_udf(function)?;
     }
@@ -63,13 +75,21 @@ impl SystemCatalog {
         let needs = postgres_dialect::needs_catalog(statement);
         if needs == CatalogNeeds::default() {
             let (facts, state) = (Arc::clone(session.facts()), Arc::clone(session.state()));
-            return Ok(Self { facts, state, is_read: false });
+            return Ok(Self {
+                facts,
+                state,
+                is_read: false,
+            });
         }
         let mut facts = SessionFacts::clone(session.facts());
         facts.catalog = snapshot(finder, needs).await?;
         let facts = Arc::new(facts);
         let state = Arc::new(session_state(session, &facts)?);
-        Ok(Self { facts, state, is_read: true })
+        Ok(Self {
+            facts,
+            state,
+            is_read: true,
+        })
     }
 
     /// The state to plan the statement with.
@@ -96,8 +116,7 @@ impl SystemCatalog {
         if written.catalog().is_some_and(|catalog| catalog != self.facts.database) {
             return Ok(None);
         }
-        let Some(batch) =
-            postgres_dialect::system_batch(schema, written.table(), &self.facts.catalog, &self.facts)?
+        let Some(batch) = postgres_dialect::system_batch(schema, written.table(), &self.facts.catalog, &self.facts)?
         else {
             return Ok(None);
         };
@@ -109,10 +128,19 @@ impl SystemCatalog {
 pub(crate) async fn snapshot(finder: &TableFinder<'_>, needs: CatalogNeeds) -> Result<Arc<CatalogSnapshot>> {
     let (identity, rules) = (finder.identity, &finder.access.rules);
     let visible = |name: &str| identity.is_administrator() || rules.sees_catalog(identity, name);
-    let databases = finder.sources.sources.iter().map(|source| source.name()).filter(|name| visible(name));
+    let databases = finder
+        .sources
+        .sources
+        .iter()
+        .map(|source| source.name())
+        .filter(|name| visible(name));
     let databases = databases.map(|name| DatabaseEntry { name: name.to_owned() }).collect();
     let mut schemas = Vec::new();
-    if let Some(source) = finder.sources.find(finder.catalog).filter(|source| visible(source.name())) {
+    if let Some(source) = finder
+        .sources
+        .find(finder.catalog)
+        .filter(|source| visible(source.name()))
+    {
         for schema in finder.ctx.race(source.schemas(finder.ctx)).await?? {
             let tables = finder.ctx.race(source.tables(&schema, finder.ctx)).await??;
             let may_see = |name: &TableName| !matches!(rules.table_access(identity, name), TableAccess::Hidden);
@@ -124,7 +152,9 @@ pub(crate) async fn snapshot(finder: &TableFinder<'_>, needs: CatalogNeeds) -> R
                 .map(|(name, kind)| table_entry(finder, name, kind, needs))
                 .buffered(OPEN_AT_ONCE);
             let tables: Vec<TableEntry> = entries.try_collect().await?;
-            if tables.is_empty() && !identity.is_administrator() && !rules.sees_schema(identity, finder.catalog, &schema)
+            if tables.is_empty()
+                && !identity.is_administrator()
+                && !rules.sees_schema(identity, finder.catalog, &schema)
             {
                 continue;
             }
@@ -166,7 +196,12 @@ fn role_entries(finder: &TableFinder<'_>) -> Vec<RoleEntry> {
         login: true,
         member_of: roles.iter().cloned().collect(),
     };
-    let role = |name: String| RoleEntry { name, superuser: false, login: false, member_of: Vec::new() };
+    let role = |name: String| RoleEntry {
+        name,
+        superuser: false,
+        login: false,
+        member_of: Vec::new(),
+    };
     let others = roles.into_iter().filter(|name| name != identity.user()).map(role);
     std::iter::once(user).chain(others).collect()
 }

@@ -19,7 +19,7 @@ pub(crate) struct GuardedStream {
 }
 
 impl GuardedStream {
-    pub(crate) fn new(
+    pub(crate) fn start(
         inner: SendableRecordBatchStream,
         ctx: QueryContext,
         permit: Option<OwnedSemaphorePermit>,
@@ -30,7 +30,11 @@ impl GuardedStream {
                 Err(error) => error,
             }
         };
-        Box::pin(Self { inner: Some(inner), stop: stop.boxed(), _permit: permit })
+        Box::pin(Self {
+            inner: Some(inner),
+            stop: stop.boxed(),
+            _permit: permit,
+        })
     }
 }
 
@@ -39,7 +43,9 @@ impl Stream for GuardedStream {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
+        let Some(inner) = &mut this.inner else {
+            return Poll::Ready(None);
+        };
         if let Poll::Ready(error) = this.stop.poll_unpin(cx) {
             this.inner = None;
             return Poll::Ready(Some(Err(error)));

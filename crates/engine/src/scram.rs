@@ -38,7 +38,13 @@ impl ScramVerifier {
         let iterations = iterations.clamp(ITERATIONS_MIN, ITERATIONS_MAX);
         let rounds = NonZeroU32::new(iterations).unwrap_or(NonZeroU32::MIN);
         let mut salted = [0_u8; 32];
-        pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, rounds, salt, password.as_bytes(), &mut salted);
+        pbkdf2::derive(
+            pbkdf2::PBKDF2_HMAC_SHA256,
+            rounds,
+            salt,
+            password.as_bytes(),
+            &mut salted,
+        );
         let key = hmac::Key::new(hmac::HMAC_SHA256, &salted);
         let client_key = hmac::sign(&key, b"Client Key");
         let stored_key = digest::digest(&digest::SHA256, client_key.as_ref());
@@ -82,25 +88,40 @@ impl FromStr for ScramVerifier {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = |what: &str| {
-            format!("not a SCRAM verifier ({what}); expected SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>")
+            format!(
+                "not a SCRAM verifier ({what}); expected SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>"
+            )
         };
-        let rest = text.strip_prefix("SCRAM-SHA-256$").ok_or_else(|| wrong("it does not begin with SCRAM-SHA-256$"))?;
+        let rest = text
+            .strip_prefix("SCRAM-SHA-256$")
+            .ok_or_else(|| wrong("it does not begin with SCRAM-SHA-256$"))?;
         let (head, keys) = rest.split_once('$').ok_or_else(|| wrong("the keys are missing"))?;
         let (iterations, salt) = head.split_once(':').ok_or_else(|| wrong("the salt is missing"))?;
         let (stored, server) = keys.split_once(':').ok_or_else(|| wrong("the server key is missing"))?;
         let iterations: u32 = iterations.parse().map_err(|_| wrong("the iterations are no number"))?;
         if !(ITERATIONS_MIN..=ITERATIONS_MAX).contains(&iterations) {
-            return Err(format!("a SCRAM verifier must have {ITERATIONS_MIN} to {ITERATIONS_MAX} iterations"));
+            return Err(format!(
+                "a SCRAM verifier must have {ITERATIONS_MIN} to {ITERATIONS_MAX} iterations"
+            ));
         }
         let salt = BASE64.decode(salt).map_err(|_| wrong("the salt is no base64"))?;
         if !SALT_BYTES.contains(&salt.len()) {
             return Err(wrong("the salt is too short or too long"));
         }
         let key = |text: &str, name: &str| -> Result<[u8; 32], String> {
-            let bytes = BASE64.decode(text).map_err(|_| wrong(&format!("the {name} is no base64")))?;
-            bytes.try_into().map_err(|_| wrong(&format!("the {name} is not 32 bytes long")))
+            let bytes = BASE64
+                .decode(text)
+                .map_err(|_| wrong(&format!("the {name} is no base64")))?;
+            bytes
+                .try_into()
+                .map_err(|_| wrong(&format!("the {name} is not 32 bytes long")))
         };
-        Ok(Self { iterations, salt, stored_key: key(stored, "stored key")?, server_key: key(server, "server key")? })
+        Ok(Self {
+            iterations,
+            salt,
+            stored_key: key(stored, "stored key")?,
+            server_key: key(server, "server key")?,
+        })
     }
 }
 
@@ -119,7 +140,9 @@ impl fmt::Display for ScramVerifier {
 
 impl fmt::Debug for ScramVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ScramVerifier").field("iterations", &self.iterations).finish_non_exhaustive()
+        f.debug_struct("ScramVerifier")
+            .field("iterations", &self.iterations)
+            .finish_non_exhaustive()
     }
 }
 
@@ -157,7 +180,13 @@ mod tests {
     #[test]
     fn a_fake_verifier_is_stable_and_personal() {
         let secret = [7; 32];
-        assert_eq!(ScramVerifier::fake("eve", &secret, 4096), ScramVerifier::fake("eve", &secret, 4096));
-        assert_ne!(ScramVerifier::fake("eve", &secret, 4096).salt, ScramVerifier::fake("eva", &secret, 4096).salt);
+        assert_eq!(
+            ScramVerifier::fake("eve", &secret, 4096),
+            ScramVerifier::fake("eve", &secret, 4096)
+        );
+        assert_ne!(
+            ScramVerifier::fake("eve", &secret, 4096).salt,
+            ScramVerifier::fake("eva", &secret, 4096).salt
+        );
     }
 }

@@ -38,16 +38,27 @@ struct Definition {
 }
 
 const fn tuned(name: &'static str, default: &'static str, check: Check) -> Definition {
-    Definition { name, default, check, reported: false }
+    Definition {
+        name,
+        default,
+        check,
+        reported: false,
+    }
 }
 
 const fn reported(name: &'static str, default: &'static str, check: Check) -> Definition {
-    Definition { name, default, check, reported: true }
+    Definition {
+        name,
+        default,
+        check,
+        reported: true,
+    }
 }
 
 const ISOLATION: &[&str] = &["serializable", "repeatable read", "read committed", "read uncommitted"];
-const MESSAGE_LEVELS: &[&str] =
-    &["debug5", "debug4", "debug3", "debug2", "debug1", "debug", "log", "notice", "warning", "error"];
+const MESSAGE_LEVELS: &[&str] = &[
+    "debug5", "debug4", "debug3", "debug2", "debug1", "debug", "log", "notice", "warning", "error",
+];
 
 /// The version that clients are told; drivers choose their catalog statements by it.
 pub const SERVER_VERSION: &str = "16.4";
@@ -79,7 +90,11 @@ static DEFINITIONS: &[Definition] = &[
     tuned("default_tablespace", "", Check::Text),
     tuned("default_table_access_method", "heap", Check::Text),
     tuned("default_transaction_deferrable", "off", Check::Boolean),
-    tuned("default_transaction_isolation", "read committed", Check::OneOf(ISOLATION)),
+    tuned(
+        "default_transaction_isolation",
+        "read committed",
+        Check::OneOf(ISOLATION),
+    ),
     tuned("effective_cache_size", "4GB", Check::Memory),
     tuned("enable_bitmapscan", "on", Check::Boolean),
     tuned("enable_hashagg", "on", Check::Boolean),
@@ -99,7 +114,11 @@ static DEFINITIONS: &[Definition] = &[
     tuned("idle_in_transaction_session_timeout", "0", Check::Milliseconds),
     tuned("idle_session_timeout", "0", Check::Milliseconds),
     tuned("jit", "off", Check::Boolean),
-    tuned("lakegate.route", "auto", Check::OneOf(&["auto", "direct", "warehouse", "spark"])),
+    tuned(
+        "lakegate.route",
+        "auto",
+        Check::OneOf(&["auto", "direct", "warehouse", "spark"]),
+    ),
     tuned("lc_collate", "C", Check::Fixed),
     tuned("lc_ctype", "C.UTF-8", Check::Fixed),
     tuned("lc_messages", "C", Check::Text),
@@ -151,8 +170,11 @@ fn definition(name: &str) -> Result<&'static Definition> {
         other => DEFINITIONS.iter().find(|known| known.name.eq_ignore_ascii_case(other)),
     };
     known.ok_or_else(|| {
-        Error::new(ErrorKind::UndefinedObject, format!("unrecognized configuration parameter \"{name}\""))
-            .with_hint("SHOW ALL lists the settings that exist.")
+        Error::new(
+            ErrorKind::UndefinedObject,
+            format!("unrecognized configuration parameter \"{name}\""),
+        )
+        .with_hint("SHOW ALL lists the settings that exist.")
     })
 }
 
@@ -209,7 +231,11 @@ impl Settings {
     /// The value in force.
     pub(crate) fn get(&self, name: &str) -> Result<String> {
         let known = definition(name)?;
-        Ok(self.values.get(known.name).map_or(known.default, String::as_str).to_owned())
+        Ok(self
+            .values
+            .get(known.name)
+            .map_or(known.default, String::as_str)
+            .to_owned())
     }
 
     /// The name of a setting in its own case, as SHOW heads its column.
@@ -225,12 +251,17 @@ impl Settings {
     /// Name and value of each setting that PostgreSQL clients are told of.
     pub(crate) fn reported(&self) -> Vec<(String, String)> {
         let shown = DEFINITIONS.iter().filter(|known| known.reported);
-        shown.map(|known| (known.name.to_owned(), self.value(known.name))).collect()
+        shown
+            .map(|known| (known.name.to_owned(), self.value(known.name)))
+            .collect()
     }
 
     /// Name and value of every setting, sorted by name.
     pub(crate) fn all(&self) -> Vec<(String, String)> {
-        let mut all: Vec<_> = DEFINITIONS.iter().map(|known| (known.name.to_owned(), self.value(known.name))).collect();
+        let mut all: Vec<_> = DEFINITIONS
+            .iter()
+            .map(|known| (known.name.to_owned(), self.value(known.name)))
+            .collect();
         all.sort_by_key(|(name, _)| name.to_ascii_lowercase());
         all
     }
@@ -244,7 +275,10 @@ impl Settings {
     /// The schemas that unqualified names are looked up in, in order; `$user` and `pg_catalog` are left out.
     pub(crate) fn search_path(&self) -> Vec<String> {
         let names = split_identifiers(&self.value("search_path"));
-        names.into_iter().filter(|name| name != "$user" && name != "pg_catalog").collect()
+        names
+            .into_iter()
+            .filter(|name| name != "$user" && name != "pg_catalog")
+            .collect()
     }
 }
 
@@ -256,7 +290,11 @@ fn split_identifiers(list: &str) -> Vec<String> {
         match character {
             '"' => (quoted, was_quoted) = (!quoted, true),
             ',' if !quoted => {
-                let part = if was_quoted { name.trim().to_owned() } else { name.trim().to_lowercase() };
+                let part = if was_quoted {
+                    name.trim().to_owned()
+                } else {
+                    name.trim().to_lowercase()
+                };
                 let part = part.trim_matches('\'').to_owned();
                 if !part.is_empty() {
                     names.push(part);
@@ -270,14 +308,21 @@ fn split_identifiers(list: &str) -> Vec<String> {
 }
 
 fn cannot_change(name: &str) -> Error {
-    Error::new(ErrorKind::PermissionDenied, format!("parameter \"{name}\" cannot be changed"))
+    Error::new(
+        ErrorKind::PermissionDenied,
+        format!("parameter \"{name}\" cannot be changed"),
+    )
 }
 
 fn check(known: &Definition, value: &str) -> Result<String> {
     let invalid = || {
         Error::new(
             ErrorKind::InvalidParameter,
-            format!("invalid value for parameter \"{}\": \"{}\"", known.name, value.chars().take(100).collect::<String>()),
+            format!(
+                "invalid value for parameter \"{}\": \"{}\"",
+                known.name,
+                value.chars().take(100).collect::<String>()
+            ),
         )
     };
     if value.len() > VALUE_BYTES_MAX || value.contains('\0') {
@@ -295,13 +340,21 @@ fn check(known: &Definition, value: &str) -> Result<String> {
             Ok(number) if (least..=most).contains(&number) => Ok(number.to_string()),
             _ => Err(invalid().with_hint(format!("A whole number from {least} to {most} is wanted."))),
         },
-        Check::Real => value.trim().parse::<f64>().map(|number| number.to_string()).map_err(|_| invalid()),
+        Check::Real => value
+            .trim()
+            .parse::<f64>()
+            .map(|number| number.to_string())
+            .map_err(|_| invalid()),
         Check::Milliseconds => milliseconds(value).map(show_milliseconds).ok_or_else(|| {
             invalid().with_hint("Valid units for this parameter are \"us\", \"ms\", \"s\", \"min\", \"h\", and \"d\".")
         }),
         Check::Memory => {
             let digits = value.trim().trim_end_matches(|c: char| c.is_ascii_alphabetic());
-            digits.trim().parse::<u64>().map(|_| value.trim().to_owned()).map_err(|_| invalid())
+            digits
+                .trim()
+                .parse::<u64>()
+                .map(|_| value.trim().to_owned())
+                .map_err(|_| invalid())
         }
         Check::OneOf(allowed) => match allowed.iter().find(|one| one.eq_ignore_ascii_case(value.trim())) {
             Some(one) => Ok((*one).to_owned()),
@@ -343,7 +396,7 @@ fn milliseconds(value: &str) -> Option<u64> {
 
 fn show_milliseconds(all: u64) -> String {
     for (factor, unit) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s")] {
-        if all > 0 && all % factor == 0 {
+        if all > 0 && all.is_multiple_of(factor) {
             return format!("{}{unit}", all / factor);
         }
     }
@@ -356,7 +409,10 @@ fn time_zone(value: &str) -> Option<String> {
     if value.eq_ignore_ascii_case("default") || value.eq_ignore_ascii_case("local") {
         return Some("UTC".to_owned());
     }
-    if let Some(zone) = chrono_tz::TZ_VARIANTS.iter().find(|zone| zone.name().eq_ignore_ascii_case(value)) {
+    if let Some(zone) = chrono_tz::TZ_VARIANTS
+        .iter()
+        .find(|zone| zone.name().eq_ignore_ascii_case(value))
+    {
         return Some(zone.name().to_owned());
     }
     let (sign, rest) = match value.as_bytes().first()? {

@@ -28,7 +28,10 @@ impl Source for Trips {
     }
 
     async fn tables(&self, schema: &str, _ctx: &QueryContext) -> Result<Vec<TableSummary>> {
-        let trips = TableSummary { name: "trips".to_owned(), kind: TableKind::Table };
+        let trips = TableSummary {
+            name: "trips".to_owned(),
+            kind: TableKind::Table,
+        };
         Ok(if schema == "rides" { vec![trips] } else { Vec::new() })
     }
 
@@ -45,10 +48,18 @@ impl Source for Trips {
         let driver: ArrayRef = Arc::new(Int32Array::from(vec![Some(7), Some(8), None]));
         let region: ArrayRef = Arc::new(StringArray::from(vec!["1", "ZQX8", "ZQX8"]));
         let card: ArrayRef = Arc::new(StringArray::from(vec!["4111", "RAWPAN", "RAWPAN"]));
-        let batch =
-            RecordBatch::try_from_iter([("trip_id", id), ("driver_id", driver), ("region", region), ("card", card)])?;
+        let batch = RecordBatch::try_from_iter([
+            ("trip_id", id),
+            ("driver_id", driver),
+            ("region", region),
+            ("card", card),
+        ])?;
         let provider = Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch]])?);
-        Ok(Some(Arc::new(SourceTable { provider, state: 1, comment: None })))
+        Ok(Some(Arc::new(SourceTable {
+            provider,
+            state: 1,
+            comment: None,
+        })))
     }
 }
 
@@ -63,9 +74,21 @@ fn engine() -> Engine {
         attributes: [("id".to_owned(), "7".to_owned())].into(),
         ..UserEntry::default()
     };
-    let access = AccessConfig { rules, users: vec![dora], trust_loopback: true, unknown_users: UnknownUsers::Administrator };
-    let options = EngineOptions { default_schema: "rides".to_owned(), ..EngineOptions::default() };
-    Engine::builder(options).source(Arc::new(Trips)).access(access).build().unwrap()
+    let access = AccessConfig {
+        rules,
+        users: vec![dora],
+        trust_loopback: true,
+        unknown_users: UnknownUsers::Administrator,
+    };
+    let options = EngineOptions {
+        default_schema: "rides".to_owned(),
+        ..EngineOptions::default()
+    };
+    Engine::builder(options)
+        .source(Arc::new(Trips))
+        .access(access)
+        .build()
+        .unwrap()
 }
 
 fn session(user: &str) -> ClientSession {
@@ -84,7 +107,12 @@ async fn run_with(session: &mut ClientSession, sql: &str, values: Vec<ScalarValu
                 let batches: Vec<_> = stream.try_collect().await?;
                 let columns: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
                 let rows = pretty_format_batches(&batches)?.to_string();
-                let rows = rows.lines().filter(|line| !line.starts_with('+')).skip(1).collect::<Vec<_>>().join("\n");
+                let rows = rows
+                    .lines()
+                    .filter(|line| !line.starts_with('+'))
+                    .skip(1)
+                    .collect::<Vec<_>>()
+                    .join("\n");
                 format!("{}\n{rows}", columns.join(","))
             }
             Outcome::Command { tag } => tag,
@@ -102,11 +130,19 @@ async fn run(session: &mut ClientSession, sql: &str) -> Result<String> {
 #[tokio::test]
 async fn constants_have_postgresql_types_and_names() {
     let mut session = session("root");
-    let statement = session.parse("SELECT 1, 'a', 1.5, 3000000000, 1::bigint, count(*)").unwrap().remove(0);
+    let statement = session
+        .parse("SELECT 1, 'a', 1.5, 3000000000, 1::bigint, count(*)")
+        .unwrap()
+        .remove(0);
     let ctx = session.query_context();
     let prepared = session.prepare(statement, &[], &ctx).await.unwrap();
-    let shown: Vec<_> =
-        prepared.schema().unwrap().fields().iter().map(|field| format!("{} {}", field.name(), field.data_type())).collect();
+    let shown: Vec<_> = prepared
+        .schema()
+        .unwrap()
+        .fields()
+        .iter()
+        .map(|field| format!("{} {}", field.name(), field.data_type()))
+        .collect();
     assert_eq!(shown[0], "?column? Int32");
     assert_eq!(shown[2], "?column? Decimal128(2, 1)");
     assert_eq!(shown[3], "?column? Int64");
@@ -117,16 +153,38 @@ async fn constants_have_postgresql_types_and_names() {
 #[tokio::test]
 async fn rows_come_and_rules_hold() {
     let mut root = session("root");
-    assert_eq!(run(&mut root, "SELECT count(*) FROM trips").await.unwrap(), "count\n|3|");
+    assert_eq!(
+        run(&mut root, "SELECT count(*) FROM trips").await.unwrap(),
+        "count\n|3|"
+    );
     let mut dora = session("dora");
-    assert_eq!(run(&mut dora, "SELECT * FROM rides.trips").await.unwrap(), "trip_id,driver_id,region\n|1|7|1|");
-    assert_eq!(run(&mut dora, "SELECT count(*) FROM trips WHERE CAST(region AS INT) > 0").await.unwrap(), "count\n|1|");
+    assert_eq!(
+        run(&mut dora, "SELECT * FROM rides.trips").await.unwrap(),
+        "trip_id,driver_id,region\n|1|7|1|"
+    );
+    assert_eq!(
+        run(&mut dora, "SELECT count(*) FROM trips WHERE CAST(region AS INT) > 0")
+            .await
+            .unwrap(),
+        "count\n|1|"
+    );
     let hidden = run(&mut dora, "SELECT card FROM trips").await.unwrap_err();
-    assert_eq!((hidden.kind(), hidden.position()), (ErrorKind::UndefinedColumn, Some(8)));
+    assert_eq!(
+        (hidden.kind(), hidden.position()),
+        (ErrorKind::UndefinedColumn, Some(8))
+    );
     let absent = run(&mut dora, "SELECT * FROM lake.vault.keys").await.unwrap_err();
-    assert_eq!((absent.kind(), absent.position()), (ErrorKind::UndefinedTable, Some(15)));
-    let explained = run(&mut dora, "EXPLAIN SELECT * FROM trips WHERE trip_id = 1").await.unwrap();
-    assert!(!explained.contains("card") && !explained.contains("user_attribute"), "{explained}");
+    assert_eq!(
+        (absent.kind(), absent.position()),
+        (ErrorKind::UndefinedTable, Some(15))
+    );
+    let explained = run(&mut dora, "EXPLAIN SELECT * FROM trips WHERE trip_id = 1")
+        .await
+        .unwrap();
+    assert!(
+        !explained.contains("card") && !explained.contains("user_attribute"),
+        "{explained}"
+    );
 }
 
 #[tokio::test]
@@ -138,8 +196,15 @@ async fn parameters_are_inferred_and_bound() {
     let prepared = session.prepare(statement, &[], &ctx).await.unwrap();
     let types: Vec<_> = prepared.parameters().map(|field| field.data_type().clone()).collect();
     assert_eq!(types, [DataType::Int32, DataType::Utf8, DataType::Int64]);
-    let values = vec![ScalarValue::Int32(Some(2)), ScalarValue::from("x"), ScalarValue::Int64(Some(5))];
-    assert_eq!(run_with(&mut session, sql, values.clone()).await.unwrap(), "region\n|ZQX8|");
+    let values = vec![
+        ScalarValue::Int32(Some(2)),
+        ScalarValue::from("x"),
+        ScalarValue::Int64(Some(5)),
+    ];
+    assert_eq!(
+        run_with(&mut session, sql, values.clone()).await.unwrap(),
+        "region\n|ZQX8|"
+    );
     // Again, now from the cache.
     assert_eq!(run_with(&mut session, sql, values).await.unwrap(), "region\n|ZQX8|");
     let too_few = run_with(&mut session, sql, Vec::new()).await.unwrap_err();
@@ -150,40 +215,82 @@ async fn parameters_are_inferred_and_bound() {
 async fn arithmetic_raises_as_in_postgresql() {
     let mut session = session("root");
     for (sql, kind) in [
-        ("SELECT 2147483647 + trip_id FROM trips", contract::DataException::NumericValueOutOfRange),
-        ("SELECT 9223372036854775807 + 1", contract::DataException::NumericValueOutOfRange),
+        (
+            "SELECT 2147483647 + trip_id FROM trips",
+            contract::DataException::NumericValueOutOfRange,
+        ),
+        (
+            "SELECT 9223372036854775807 + 1",
+            contract::DataException::NumericValueOutOfRange,
+        ),
         ("SELECT trip_id / 0 FROM trips", contract::DataException::DivisionByZero),
         ("SELECT 5.0::float8 / 0", contract::DataException::DivisionByZero),
     ] {
         let error = run(&mut session, sql).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::DataException(kind), "{sql}: {error}");
     }
-    assert_eq!(run(&mut session, "SELECT 10 / (trip_id - 1) FROM trips WHERE trip_id <> 1").await.unwrap(), "?column?\n|10|\n|5|");
+    assert_eq!(
+        run(&mut session, "SELECT 10 / (trip_id - 1) FROM trips WHERE trip_id <> 1")
+            .await
+            .unwrap(),
+        "?column?\n|10|\n|5|"
+    );
 }
 
 #[tokio::test]
 async fn transactions_settings_and_cursors() {
     let mut session = session("root");
-    run(&mut session, "BEGIN; SET LOCAL extra_float_digits = 3; SET TimeZone = 'Europe/Berlin'").await.unwrap();
+    run(
+        &mut session,
+        "BEGIN; SET LOCAL extra_float_digits = 3; SET TimeZone = 'Europe/Berlin'",
+    )
+    .await
+    .unwrap();
     assert_eq!(session.transaction_status(), TransactionStatus::Open);
-    run(&mut session, "DECLARE c CURSOR FOR SELECT trip_id FROM trips ORDER BY 1").await.unwrap();
+    run(
+        &mut session,
+        "DECLARE c CURSOR FOR SELECT trip_id FROM trips ORDER BY 1",
+    )
+    .await
+    .unwrap();
     assert_eq!(run(&mut session, "FETCH 2 FROM c").await.unwrap(), "trip_id\n|1|\n|2|");
     assert_eq!(run(&mut session, "FETCH ALL FROM c").await.unwrap(), "trip_id\n|3|");
     assert!(run(&mut session, "SELECT nonsense").await.is_err());
     session.fail_transaction();
-    assert_eq!(run(&mut session, "SELECT 1").await.unwrap_err().kind(), ErrorKind::InFailedTransaction);
+    assert_eq!(
+        run(&mut session, "SELECT 1").await.unwrap_err().kind(),
+        ErrorKind::InFailedTransaction
+    );
     assert_eq!(run(&mut session, "COMMIT").await.unwrap(), "ROLLBACK");
     assert_eq!(session.setting("timezone").as_deref(), Some("UTC"));
-    assert_eq!(run(&mut session, "PREPARE p (int) AS SELECT $1 + 1; EXECUTE p(41)").await.unwrap(), "?column?\n|42|");
+    assert_eq!(
+        run(&mut session, "PREPARE p (int) AS SELECT $1 + 1; EXECUTE p(41)")
+            .await
+            .unwrap(),
+        "?column?\n|42|"
+    );
 }
 
 #[tokio::test]
 async fn what_is_not_offered_is_refused() {
     let mut dora = session("dora");
-    for sql in ["INSERT INTO trips VALUES (1)", "CREATE TABLE x AS SELECT * FROM trips", "SET ROLE root", "COPY trips TO '/tmp/x'"] {
-        assert_eq!(run(&mut dora, sql).await.unwrap_err().kind(), ErrorKind::PermissionDenied, "{sql}");
+    for sql in [
+        "INSERT INTO trips VALUES (1)",
+        "CREATE TABLE x AS SELECT * FROM trips",
+        "SET ROLE root",
+        "COPY trips TO '/tmp/x'",
+    ] {
+        assert_eq!(
+            run(&mut dora, sql).await.unwrap_err().kind(),
+            ErrorKind::PermissionDenied,
+            "{sql}"
+        );
     }
-    for sql in ["SET user.id = 8", "SELECT * FROM '/etc/passwd'", "SELECT * FROM read_csv('x')"] {
+    for sql in [
+        "SET user.id = 8",
+        "SELECT * FROM '/etc/passwd'",
+        "SELECT * FROM read_csv('x')",
+    ] {
         assert!(run(&mut dora, sql).await.is_err(), "{sql}");
     }
 }
@@ -197,10 +304,22 @@ async fn constants_cannot_grow_without_bound() {
         "SELECT array_repeat(1, 2147483647)",
         "SELECT generate_series(1, 9223372036854775807)",
     ] {
-        assert_eq!(run(&mut session, sql).await.unwrap_err().kind(), ErrorKind::LimitExceeded, "{sql}");
+        assert_eq!(
+            run(&mut session, sql).await.unwrap_err().kind(),
+            ErrorKind::LimitExceeded,
+            "{sql}"
+        );
     }
-    assert_eq!(run(&mut session, "SELECT repeat('ab', 2)").await.unwrap(), "repeat\n|abab|");
-    assert_eq!(run(&mut session, "SELECT x FROM generate_series(1, 5, 2) AS g(x)").await.unwrap(), "x\n|1|\n|3|\n|5|");
+    assert_eq!(
+        run(&mut session, "SELECT repeat('ab', 2)").await.unwrap(),
+        "repeat\n|abab|"
+    );
+    assert_eq!(
+        run(&mut session, "SELECT x FROM generate_series(1, 5, 2) AS g(x)")
+            .await
+            .unwrap(),
+        "x\n|1|\n|3|\n|5|"
+    );
 }
 
 #[tokio::test]
@@ -210,9 +329,14 @@ async fn cancellation_ends_a_stream() {
     let sql = "SELECT count(*) FROM generate_series(1, 1000000000) a, generate_series(1, 1000) b";
     let statement = session.parse(sql).unwrap().remove(0);
     let prepared = session.prepare(statement, &[], &ctx).await.unwrap();
-    let Outcome::Rows { stream, .. } = session.execute(&prepared, Vec::new(), &ctx).await.unwrap() else { panic!() };
+    let Outcome::Rows { stream, .. } = session.execute(&prepared, Vec::new(), &ctx).await.unwrap() else {
+        panic!()
+    };
     ctx.cancellation.cancel();
     let error = stream.try_collect::<Vec<_>>().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Canceled);
-    assert_eq!(Identity::administrator("a").fingerprint(), Identity::administrator("a").fingerprint());
+    assert_eq!(
+        Identity::administrator("a").fingerprint(),
+        Identity::administrator("a").fingerprint()
+    );
 }

@@ -189,31 +189,23 @@ impl Conversation {
         }
     }
 
-    /// Whether a command ended the transaction in which the open portals were made.
-    pub(crate) fn drop_portals_after(&mut self, before: TransactionStatus) {
-        if before != TransactionStatus::Idle && self.session.transaction_status() == TransactionStatus::Idle {
+    /// Follows up on a command that was done: `before` is the transaction's status before it.
+    pub(crate) fn command_done(&mut self, tag: &str, before: TransactionStatus) {
+        let ended = before != TransactionStatus::Idle && self.session.transaction_status() == TransactionStatus::Idle;
+        if ended || tag == "CLOSE CURSOR ALL" {
             self.portals.clear();
+        }
+        if matches!(tag, "DEALLOCATE ALL" | "DISCARD ALL") {
+            self.statements.clear();
         }
     }
 
-    /// SQL's DEALLOCATE and DISCARD reach the statements of the protocol as well: they share one set of names.
-    ///
-    /// Says whether that was all there was to do.
+    /// SQL's DEALLOCATE reaches the statements of the protocol as well: they share one set of names. Says whether that
+    /// was all there was to do.
     pub(crate) fn deallocate(&mut self, statement: &StatementText) -> bool {
-        match statement.tag() {
-            "DEALLOCATE ALL" | "DISCARD ALL" => {
-                self.statements.clear();
-                false
-            }
-            "DEALLOCATE" => match deallocated(statement.text()) {
-                Some(name) => self.statements.remove(&name).is_some(),
-                None => {
-                    self.statements.clear();
-                    false
-                }
-            },
-            _ => false,
-        }
+        statement.tag() == "DEALLOCATE"
+            && self.session.transaction_status() != TransactionStatus::Failed
+            && deallocated(statement.text()).is_some_and(|name| self.statements.remove(&name).is_some())
     }
 }
 

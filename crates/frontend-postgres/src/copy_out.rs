@@ -3,9 +3,9 @@
 use arrow_postgres::{CopyEncoder, CopyFormat, ForceQuote, SessionFormat};
 use arrow_schema::{Schema, SchemaRef};
 use contract::QueryContext;
+use engine::CopyOptions;
 use engine::{ResultStream, Shutdown};
 use pgwire::messages::copy::{CopyDone, CopyOutResponse};
-use postgres_dialect::CopyOptions;
 
 use crate::error::WireError;
 use crate::portal::{Encoder, Progress, Rows};
@@ -31,13 +31,13 @@ pub(crate) async fn send(
         columns,
         vec![i16::from(code); schema.fields().len()],
     ));
-    encoder.header(wire.writer.buffer());
-    let mut rows = Rows::new(stream, Encoder::Copy(encoder.clone()), "COPY", ctx.clone());
+    let encoder = Encoder::Copy { encoder, begun: false };
+    let mut rows = Rows::new(stream, encoder, "COPY", ctx.clone());
     let count = match rows.send(wire, shutdown, ctx, None).await? {
         Progress::Finished(count) => count,
         Progress::Suspended => 0,
     };
-    encoder.trailer(wire.writer.buffer());
+    rows.end(wire.writer.buffer());
     wire.writer.put(&CopyDone::new());
     Ok(count)
 }
@@ -53,17 +53,17 @@ fn copy_format(options: CopyOptions, schema: &Schema) -> Result<CopyFormat, Wire
         force_quote,
     } = options;
     Ok(match format {
-        postgres_dialect::CopyFormat::Text => CopyFormat::Text {
+        engine::CopyFormat::Text => CopyFormat::Text {
             delimiter,
             null,
             header,
         },
-        postgres_dialect::CopyFormat::Binary => CopyFormat::Binary,
-        postgres_dialect::CopyFormat::Csv => {
+        engine::CopyFormat::Binary => CopyFormat::Binary,
+        engine::CopyFormat::Csv => {
             let force_quote = match force_quote {
-                postgres_dialect::ForceQuote::Nothing => ForceQuote::None,
-                postgres_dialect::ForceQuote::All => ForceQuote::All,
-                postgres_dialect::ForceQuote::Columns(names) => ForceQuote::Columns(positions(&names, schema)?),
+                engine::ForceQuote::Nothing => ForceQuote::None,
+                engine::ForceQuote::All => ForceQuote::All,
+                engine::ForceQuote::Columns(names) => ForceQuote::Columns(positions(&names, schema)?),
             };
             CopyFormat::Csv {
                 delimiter,

@@ -27,6 +27,9 @@ const PORTALS_MAX: usize = 1024;
 /// one message of the largest size fits, many of them do not.
 const KEPT_BYTES_MAX: usize = LARGE_BYTES_MAX;
 
+/// A parameter as bound: its type and format, and its bytes if it is not null.
+type BoundValue<'b> = ((&'b u32, Format), &'b Option<&'b [u8]>);
+
 impl Conversation {
     pub(crate) async fn parse(&mut self, name: &str, query: &str, types: Vec<u32>) -> Result<(), Failure> {
         if name.is_empty() {
@@ -123,7 +126,7 @@ impl Conversation {
     fn values(&mut self, bind: &Bind<'_>, statement: &Statement) -> Result<Vec<ScalarValue>, WireError> {
         let formats = formats(&bind.parameter_formats, bind.parameters.len())?;
         let session = self.format.of(&self.session);
-        let decode = |(position, ((oid, format), bytes)): (usize, ((&u32, Format), &Option<&[u8]>))| {
+        let decode = |(position, ((oid, format), bytes)): (usize, BoundValue<'_>)| {
             let value = decode_parameter_in(*oid, format, *bytes, session).map_err(|error| {
                 let place = if error.sqlstate == "22P03" {
                     format!(" in bind parameter {}", position + 1)
@@ -162,6 +165,17 @@ impl Conversation {
                     .writer
                     .put(&ParameterDescription::new(statement.parameter_oids.clone()));
                 (statement, None)
+            }
+            Target::Portal if !self.portals.contains_key(name) && self.session.cursor_columns(name).is_some() => {
+                // DECLARE made it: in PostgreSQL a cursor is a portal too, and psycopg asks for its columns so.
+                let schema = self
+                    .session
+                    .cursor_columns(name)
+                    .unwrap_or_else(|| Arc::new(arrow_schema::Schema::empty()));
+                self.wire
+                    .writer
+                    .put(&row_description(&schema, &vec![Format::Text; schema.fields().len()])?);
+                return Ok(());
             }
             Target::Portal => {
                 let portal = self.portals.get(name).ok_or_else(|| no_portal(name))?;
@@ -256,7 +270,7 @@ impl Conversation {
                 Ok(())
             }
             Outcome::Command { tag } => {
-                self.drop_portals_after(before);
+                self.command_done(&tag, before);
                 self.put_notices();
                 self.wire.writer.put(&CommandComplete::new(tag));
                 Ok(())

@@ -54,15 +54,67 @@ pub(crate) enum PortalState {
 #[derive(Debug)]
 pub(crate) enum Encoder {
     DataRows(RowEncoder),
-    Copy(CopyEncoder),
+    Copy {
+        encoder: CopyEncoder,
+        /// Whether anything was written.
+        begun: bool,
+    },
 }
 
 impl Encoder {
-    fn encode(&self, batch: &RecordBatch, rows: std::ops::Range<usize>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    fn encode(
+        &mut self,
+        batch: &RecordBatch,
+        rows: std::ops::Range<usize>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
         match self {
             Self::DataRows(encoder) => encoder.encode_data_rows(batch, rows, out),
-            Self::Copy(encoder) => encoder.encode(batch, rows, out),
+            Self::Copy { encoder, begun: true } => encoder.encode(batch, rows, out),
+            Self::Copy { encoder, begun } => {
+                *begun = true;
+                let start = out.len();
+                encoder.header(out);
+                let end = out.len();
+                encoder.encode(batch, rows, out)?;
+                if encoder.is_binary() {
+                    join_messages(out, start, end);
+                }
+                Ok(())
+            }
         }
+    }
+
+    /// Appends what COPY ends with.
+    fn end(&mut self, out: &mut Vec<u8>) {
+        let Self::Copy { encoder, begun } = self else { return };
+        let start = out.len();
+        if !*begun {
+            encoder.header(out);
+        }
+        let end = out.len();
+        encoder.trailer(out);
+        if end > start && encoder.is_binary() {
+            join_messages(out, start, end);
+        }
+    }
+}
+
+/// Makes the CopyData message at `first` and the one at `second`, behind it, one: PostgreSQL sends the header of binary
+/// COPY together with the first row, and psycopg takes it only so.
+fn join_messages(out: &mut Vec<u8>, first: usize, second: usize) {
+    /// Type and length.
+    const FRAME: usize = 5;
+    let length = |out: &[u8], at: usize| {
+        let bytes = out.get(at + 1..at + FRAME)?;
+        Some(u32::from_be_bytes(bytes.try_into().ok()?))
+    };
+    let (Some(one), Some(two)) = (length(out, first), length(out, second)) else {
+        return;
+    };
+    if let Some(place) = out.get_mut(first + 1..first + FRAME) {
+        place.copy_from_slice(&(one + two - 4).to_be_bytes());
+        out.drain(second..second + FRAME);
     }
 }
 
@@ -108,6 +160,11 @@ impl Rows {
             bytes_per_row: 0,
             ctx,
         }
+    }
+
+    /// Appends what the answer ends with, behind its last row.
+    pub(crate) fn end(&mut self, out: &mut Vec<u8>) {
+        self.encoder.end(out);
     }
 
     /// Sends rows until none is left or `rows_max` are sent. The last bytes stay in the write buffer.

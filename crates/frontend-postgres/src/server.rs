@@ -13,7 +13,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::PostgresOptions;
 use crate::error::WireError;
-use crate::startup::{self, Doorkeeper};
+use crate::login::{self, Doorkeeper};
+use crate::startup;
 use crate::tls::Tls;
 
 /// Connections that have not introduced themselves yet, beside those that have. Each holds one small packet for at
@@ -73,7 +74,7 @@ impl PostgresFrontend {
                 opened.wire.close_with(&error.fatal()).await;
                 return None;
             };
-            let conversation = startup::log_in(opened, &engine, &self.doorkeeper, &shutdown).await?;
+            let conversation = login::log_in(opened, &engine, &self.doorkeeper, &shutdown).await?;
             Some((conversation, session))
         };
         let Ok(Some((conversation, _session))) = tokio::time::timeout(self.options.login_timeout, login).await else {

@@ -83,7 +83,7 @@ impl Conversation {
                 self.wire.writer.put(&CommandComplete::new(format!("COPY {count}")));
             }
             Outcome::Command { tag } => {
-                self.drop_portals_after(before);
+                self.command_done(&tag, before);
                 self.put_notices();
                 self.wire.writer.put(&CommandComplete::new(tag));
             }

@@ -258,11 +258,11 @@ impl Cursor {
         if let Some((before, after)) = text.rsplit_once(MARK) {
             message = before;
             let mut numbers = after.split(", Column: ").map(str::parse::<u64>);
-            if let (Some(Ok(line)), Some(Ok(column))) = (numbers.next(), numbers.next()) {
-                if line > 0 {
-                    place.line = line;
-                    place.column = column;
-                }
+            if let (Some(Ok(line)), Some(Ok(column))) = (numbers.next(), numbers.next())
+                && line > 0
+            {
+                place.line = line;
+                place.column = column;
             }
         }
         RuleError::new(&place, lower_first(message))

@@ -62,10 +62,10 @@ impl VisitorMut for Substitution<'_> {
 
     /// An attribute is text that came from outside: cast to what it is not, it is NULL and not an error.
     fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
-        if let Expr::Cast { kind, expr, .. } = expression {
-            if is_attribute(expr) {
-                *kind = CastKind::TryCast;
-            }
+        if let Expr::Cast { kind, expr, .. } = expression
+            && is_attribute(expr)
+        {
+            *kind = CastKind::TryCast;
         }
         ControlFlow::Continue(())
     }

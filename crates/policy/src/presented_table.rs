@@ -36,7 +36,7 @@ pub struct PresentedTable {
 enum Kind {
     Full(Arc<dyn TableProvider>),
     Restricted {
-        rules: RulePlan,
+        rules: Box<RulePlan>,
         open: Schema,
         table_type: TableType,
         reads: Arc<HashSet<TableName>>,
@@ -80,7 +80,7 @@ impl PresentedTable {
             name,
             stamp,
             kind: Kind::Restricted {
-                rules,
+                rules: Box::new(rules),
                 open,
                 table_type,
                 reads: Arc::new(reads),

@@ -27,25 +27,65 @@ fn snapshot() -> Arc<CatalogSnapshot> {
     let mut customers = table(
         "customers",
         RelationKind::Table,
-        vec![id(), text("name"), text("email"), Field::new("created_at", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), true)],
+        vec![
+            id(),
+            text("name"),
+            text("email"),
+            Field::new(
+                "created_at",
+                DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+                true,
+            ),
+        ],
     );
     customers.comment = Some("who buys".into());
     let tables = vec![
         customers,
-        table("orders", RelationKind::Table, vec![id(), Field::new("total", DataType::Decimal128(10, 2), true)]),
-        table("order_items", RelationKind::Table, vec![id(), Field::new("qty", DataType::Int16, true)]),
-        table("all_types", RelationKind::Table, vec![id(), Field::new("payload", DataType::Binary, true)]),
+        table(
+            "orders",
+            RelationKind::Table,
+            vec![id(), Field::new("total", DataType::Decimal128(10, 2), true)],
+        ),
+        table(
+            "order_items",
+            RelationKind::Table,
+            vec![id(), Field::new("qty", DataType::Int16, true)],
+        ),
+        table(
+            "all_types",
+            RelationKind::Table,
+            vec![id(), Field::new("payload", DataType::Binary, true)],
+        ),
         table("v_orders", RelationKind::View, vec![id()]),
     ];
     CatalogSnapshot::new(
-        vec![DatabaseEntry { name: "salesdb".into() }, DatabaseEntry { name: "lake".into() }],
         vec![
-            SchemaEntry { name: "sales".into(), tables },
-            SchemaEntry { name: "public".into(), tables: Vec::new() },
+            DatabaseEntry { name: "salesdb".into() },
+            DatabaseEntry { name: "lake".into() },
         ],
         vec![
-            RoleEntry { name: "ana".into(), superuser: false, login: true, member_of: vec!["analyst".into()] },
-            RoleEntry { name: "analyst".into(), superuser: false, login: false, member_of: Vec::new() },
+            SchemaEntry {
+                name: "sales".into(),
+                tables,
+            },
+            SchemaEntry {
+                name: "public".into(),
+                tables: Vec::new(),
+            },
+        ],
+        vec![
+            RoleEntry {
+                name: "ana".into(),
+                superuser: false,
+                login: true,
+                member_of: vec!["analyst".into()],
+            },
+            RoleEntry {
+                name: "analyst".into(),
+                superuser: false,
+                login: false,
+                member_of: Vec::new(),
+            },
         ],
     )
 }
@@ -66,20 +106,35 @@ fn context(facts: &Arc<SessionFacts>) -> SessionContext {
     let context = SessionContext::new_with_config(config);
     let catalog = MemoryCatalogProvider::new();
     for schema in ["pg_catalog", "information_schema", "sales", "public"] {
-        catalog.register_schema(schema, Arc::new(MemorySchemaProvider::new())).unwrap();
+        catalog
+            .register_schema(schema, Arc::new(MemorySchemaProvider::new()))
+            .unwrap();
     }
     for (schema, table) in crate::system_table_names().chain([("pg_catalog", "pg_get_keywords")]) {
-        let batch = crate::system_batch(schema, table, &facts.catalog, facts).unwrap().unwrap();
+        let batch = crate::system_batch(schema, table, &facts.catalog, facts)
+            .unwrap()
+            .unwrap();
         let provider = MemTable::try_new(batch.schema(), vec![vec![batch]]).unwrap();
-        catalog.schema(schema).unwrap().register_table(table.into(), Arc::new(provider)).unwrap();
+        catalog
+            .schema(schema)
+            .unwrap()
+            .register_table(table.into(), Arc::new(provider))
+            .unwrap();
     }
     for (_, _, schema, table) in facts.catalog.tables() {
         let columns = table.columns.clone().unwrap();
         let provider = MemTable::try_new(columns, vec![vec![]]).unwrap();
-        catalog.schema(&schema.name).unwrap().register_table(table.name.clone(), Arc::new(provider)).unwrap();
+        catalog
+            .schema(&schema.name)
+            .unwrap()
+            .register_table(table.name.clone(), Arc::new(provider))
+            .unwrap();
     }
     context.register_catalog("salesdb", Arc::new(catalog));
-    for function in crate::scalar_functions().into_iter().chain(crate::session_functions(facts)) {
+    for function in crate::scalar_functions()
+        .into_iter()
+        .chain(crate::session_functions(facts))
+    {
         context.register_udf(function.as_ref().clone());
     }
     for function in crate::aggregate_functions() {
@@ -89,7 +144,9 @@ fn context(facts: &Arc<SessionFacts>) -> SessionContext {
 }
 
 async fn plan(context: &SessionContext, facts: &Arc<SessionFacts>, command: Command) -> Result<LogicalPlan, String> {
-    let Command::Query(mut statement) = command else { return Err("no query".into()) };
+    let Command::Query(mut statement) = command else {
+        return Err("no query".into());
+    };
     crate::rewrite(&mut statement, facts).map_err(|error| format!("rewrite: {error}"))?;
     let text = statement.to_string();
     let state = context.state();
@@ -102,8 +159,14 @@ async fn plan(context: &SessionContext, facts: &Arc<SessionFacts>, command: Comm
 }
 
 async fn run(context: &SessionContext, plan: LogicalPlan) -> Result<Vec<RecordBatch>, String> {
-    let frame = context.execute_logical_plan(plan).await.map_err(|error| format!("execute: {error}"))?;
-    frame.collect().await.map_err(|error| format!("run: {}", error.strip_backtrace()))
+    let frame = context
+        .execute_logical_plan(plan)
+        .await
+        .map_err(|error| format!("execute: {error}"))?;
+    frame
+        .collect()
+        .await
+        .map_err(|error| format!("run: {}", error.strip_backtrace()))
 }
 
 /// The rows of one query as text: columns and rows joined by `|` and line ends.
@@ -111,9 +174,18 @@ async fn rows(sql: &str) -> (Vec<String>, Vec<String>) {
     let facts = facts();
     let context = context(&facts);
     let statement = crate::parse(sql, &Limits::default()).unwrap().remove(0);
-    let plan = plan(&context, &facts, statement.command).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
-    let names = plan.schema().fields().iter().map(|field| crate::display_name(field.name()).to_owned()).collect();
-    let batches = run(&context, plan).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let plan = plan(&context, &facts, statement.command)
+        .await
+        .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let names = plan
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| crate::display_name(field.name()).to_owned())
+        .collect();
+    let batches = run(&context, plan)
+        .await
+        .unwrap_or_else(|error| panic!("{sql}: {error}"));
     let options = datafusion::arrow::util::display::FormatOptions::default();
     let mut lines = Vec::new();
     for batch in batches {
@@ -123,7 +195,13 @@ async fn rows(sql: &str) -> (Vec<String>, Vec<String>) {
             .map(|column| datafusion::arrow::util::display::ArrayFormatter::try_new(column, &options).unwrap())
             .collect();
         for row in 0..batch.num_rows() {
-            lines.push(columns.iter().map(|column| column.value(row).to_string()).collect::<Vec<_>>().join("|"));
+            lines.push(
+                columns
+                    .iter()
+                    .map(|column| column.value(row).to_string())
+                    .collect::<Vec<_>>()
+                    .join("|"),
+            );
         }
     }
     (names, lines)
@@ -131,7 +209,9 @@ async fn rows(sql: &str) -> (Vec<String>, Vec<String>) {
 
 fn corpus() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let folder = std::env::var_os("LAKEGATE_CONFORMANCE_DATA").map_or(beside, PathBuf::from).join("pg_clients");
+    let folder = std::env::var_os("LAKEGATE_CONFORMANCE_DATA")
+        .map_or(beside, PathBuf::from)
+        .join("pg_clients");
     folder.is_dir().then_some(folder)
 }
 
@@ -167,9 +247,17 @@ async fn scoreboard() {
             match one(&context, &facts, sql, &record).await {
                 Ok(()) => ran += 1,
                 Err(error) => {
-                    let key: String = format!("{client}: {error}").lines().next().unwrap_or_default().chars().take(150).collect();
+                    let key: String = format!("{client}: {error}")
+                        .lines()
+                        .next()
+                        .unwrap_or_default()
+                        .chars()
+                        .take(150)
+                        .collect();
                     let shown: String = sql.chars().take(1500).collect();
-                    let entry = failures.entry(key).or_insert_with(|| (0, format!("{client}: {shown}\n   {error}")));
+                    let entry = failures
+                        .entry(key)
+                        .or_insert_with(|| (0, format!("{client}: {shown}\n   {error}")));
                     entry.0 += 1;
                 }
             }
@@ -221,11 +309,19 @@ async fn one(
                             continue;
                         }
                         let text = texts.get(number - 1).and_then(|text| text.as_str()).map(str::to_owned);
-                        let text = text.filter(|text| !text.starts_with("hex:")).unwrap_or_else(|| "1".into());
+                        let text = text
+                            .filter(|text| !text.starts_with("hex:"))
+                            .unwrap_or_else(|| "1".into());
                         let value = ScalarValue::Utf8(Some(text));
-                        values.push(value.cast_to(&wanted).unwrap_or(ScalarValue::try_from(&wanted).unwrap()));
+                        values.push(
+                            value
+                                .cast_to(&wanted)
+                                .unwrap_or(ScalarValue::try_from(&wanted).unwrap()),
+                        );
                     }
-                    planned = planned.with_param_values(values).map_err(|error| format!("bind: {error}"))?;
+                    planned = planned
+                        .with_param_values(values)
+                        .map_err(|error| format!("bind: {error}"))?;
                 }
                 run(context, planned).await?;
             }
@@ -240,40 +336,128 @@ async fn one(
 async fn functions_and_names() {
     let cases = [
         ("select current_schema()", "current_schema", "sales"),
-        ("select current_user, current_database()", "current_user,current_database", "ana|salesdb"),
-        ("SELECT pg_catalog.current_setting('server_version_num')::int/100 as v", "v", "1500"),
+        (
+            "select current_user, current_database()",
+            "current_user,current_database",
+            "ana|salesdb",
+        ),
+        (
+            "SELECT pg_catalog.current_setting('server_version_num')::int/100 as v",
+            "v",
+            "1500",
+        ),
         ("select 1, 2", "?column?,?column?", "1|2"),
         ("select 'pg_class'::regclass::oid", "oid", "1259"),
         ("select 'pg_class'::regclass", "regclass", "pg_class"),
         ("select 'sales.orders'::regclass::text", "text", "orders"),
         ("select 23::regtype, 'int8'::regtype::oid", "regtype,oid", "integer|20"),
-        ("select 'a' = any('{a,b}'), 3 = any('{1,2}'::int[])", "?column?,?column?", "true|false"),
+        (
+            "select 'a' = any('{a,b}'), 3 = any('{1,2}'::int[])",
+            "?column?,?column?",
+            "true|false",
+        ),
         ("select 'x' <> all ('{a,b}')", "?column?", "true"),
         ("select * from current_schema()", "current_schema", "sales"),
         ("select x from generate_series(1,2) as g(x)", "x", "1\n2"),
-        ("select * from unnest(array['a','b']) with ordinality as t(v, n)", "v,n", "a|1\nb|2"),
-        ("select format('%I.%I = %L', 'a b', 'c', 'it''s')", "format", "\"a b\".c = 'it''s'"),
-        ("select quote_ident('select'), quote_literal('x')", "quote_ident,quote_literal", "\"select\"|'x'"),
-        ("select pg_size_pretty(10240), pg_size_pretty(12345678)", "pg_size_pretty,pg_size_pretty", "10 kB|12 MB"),
-        ("select to_char(timestamp '2024-03-05 14:07:09', 'YYYY-MM-DD HH24:MI:SS')", "to_char", "2024-03-05 14:07:09"),
-        ("select to_char(date '2024-03-05', 'FMDay, DDth Mon YYYY')", "to_char", "Tuesday, 05th Mar 2024"),
-        ("select json_build_object('a', 1, 'b', 'x')", "json_build_object", "{\"a\" : 1, \"b\" : \"x\"}"),
-        ("select array(select oid from pg_type where typname in ('int4','int8') order by oid)", "array", "[20, 23]"),
-        ("select 'abc' operator(pg_catalog.~) '^(abc)$' collate pg_catalog.default as m", "m", "true"),
-        ("select format_type(1700, 655366), format_type(25, -1)", "format_type,format_type", "numeric(10,2)|text"),
-        ("select a isnull as n from (values (null), ('x')) v(a)", "n", "true\nfalse"),
+        (
+            "select * from unnest(array['a','b']) with ordinality as t(v, n)",
+            "v,n",
+            "a|1\nb|2",
+        ),
+        (
+            "select format('%I.%I = %L', 'a b', 'c', 'it''s')",
+            "format",
+            "\"a b\".c = 'it''s'",
+        ),
+        (
+            "select quote_ident('select'), quote_literal('x')",
+            "quote_ident,quote_literal",
+            "\"select\"|'x'",
+        ),
+        (
+            "select pg_size_pretty(10240), pg_size_pretty(12345678)",
+            "pg_size_pretty,pg_size_pretty",
+            "10 kB|12 MB",
+        ),
+        (
+            "select to_char(timestamp '2024-03-05 14:07:09', 'YYYY-MM-DD HH24:MI:SS')",
+            "to_char",
+            "2024-03-05 14:07:09",
+        ),
+        (
+            "select to_char(date '2024-03-05', 'FMDay, DDth Mon YYYY')",
+            "to_char",
+            "Tuesday, 05th Mar 2024",
+        ),
+        (
+            "select json_build_object('a', 1, 'b', 'x')",
+            "json_build_object",
+            "{\"a\" : 1, \"b\" : \"x\"}",
+        ),
+        (
+            "select array(select oid from pg_type where typname in ('int4','int8') order by oid)",
+            "array",
+            "[20, 23]",
+        ),
+        (
+            "select 'abc' operator(pg_catalog.~) '^(abc)$' collate pg_catalog.default as m",
+            "m",
+            "true",
+        ),
+        (
+            "select format_type(1700, 655366), format_type(25, -1)",
+            "format_type,format_type",
+            "numeric(10,2)|text",
+        ),
+        (
+            "select a isnull as n from (values (null), ('x')) v(a)",
+            "n",
+            "true\nfalse",
+        ),
         ("select 'a'\n'b' as t", "t", "ab"),
         ("table sales.v_orders", "id", ""),
-        ("select mod(7, 3), div(7, 3), pg_typeof(1::int8)", "mod,div,pg_typeof", "1|2|bigint"),
-        ("select typreceive from pg_type where typname = 'int4'", "typreceive", "int4recv"),
+        (
+            "select mod(7, 3), div(7, 3), pg_typeof(1::int8)",
+            "mod,div,pg_typeof",
+            "1|2|bigint",
+        ),
+        (
+            "select typreceive from pg_type where typname = 'int4'",
+            "typreceive",
+            "int4recv",
+        ),
         ("select e'a\\tb' as t", "t", "a\tb"),
         ("select set_config('TimeZone', 'UTC', false)", "set_config", "UTC"),
-        ("select 1 as n from (values (true, array[1,2])) x(v, w) where v = 't' and w = '{1,2}'", "n", "1"),
-        ("select 'a/b' like 'a//b' escape '/', 'a%' like 'a/%' escape '/', 'ab' like 'a/%' escape '/'", "?column?,?column?,?column?", "true|true|false"),
-        ("select exists (select 1 from pg_class where relname = 'pg_class')", "exists", "true"),
-        ("select l.tableoid, l.lanname from pg_language l where l.oid = 12", "tableoid,lanname", "2612|internal"),
-        ("select word from pg_get_keywords() where word = 'select'", "word", "select"),
-        ("select array_upper(array[1,2,3], 1), (current_schemas(true))[1]", "array_upper,current_schemas", "3|pg_catalog"),
+        (
+            "select 1 as n from (values (true, array[1,2])) x(v, w) where v = 't' and w = '{1,2}'",
+            "n",
+            "1",
+        ),
+        (
+            "select 'a/b' like 'a//b' escape '/', 'a%' like 'a/%' escape '/', 'ab' like 'a/%' escape '/'",
+            "?column?,?column?,?column?",
+            "true|true|false",
+        ),
+        (
+            "select exists (select 1 from pg_class where relname = 'pg_class')",
+            "exists",
+            "true",
+        ),
+        (
+            "select l.tableoid, l.lanname from pg_language l where l.oid = 12",
+            "tableoid,lanname",
+            "2612|internal",
+        ),
+        (
+            "select word from pg_get_keywords() where word = 'select'",
+            "word",
+            "select",
+        ),
+        (
+            "select array_upper(array[1,2,3], 1), (current_schemas(true))[1]",
+            "array_upper,current_schemas",
+            "3|pg_catalog",
+        ),
     ];
     for (sql, names, lines) in cases {
         let (found_names, found) = rows(sql).await;
@@ -301,7 +485,9 @@ async fn psql_listings() {
     assert_eq!(found[0], "sales|all_types|table|lakegate");
     assert_eq!(found[4], "sales|v_orders|view|lakegate");
 
-    let (_, found) = rows("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY 1").await;
+    let (_, found) =
+        rows("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY 1")
+            .await;
     assert_eq!(found, ["public", "sales"]);
 
     let (_, found) = rows("SELECT d.datname, pg_encoding_to_char(d.encoding) FROM pg_database d ORDER BY 1").await;
@@ -331,4 +517,51 @@ async fn a_scalar_subquery_with_two_rows_is_an_error() {
     let plan = plan(&context, &facts, statement.command).await.unwrap();
     let error = run(&context, plan).await.unwrap_err();
     assert!(error.contains("more than one row"), "{error}");
+}
+
+/// Names given to output columns change no meaning of GROUP BY, HAVING and ORDER BY.
+#[tokio::test]
+async fn named_columns_still_sort_and_group() {
+    let from = "from (values (1, 'b', 2.5), (2, 'a', 1.5), (3, 'a', 4.0)) t(k, s, v)";
+    for (query, lines) in [
+        ("select count(*) FROM order by count(*)", "3"),
+        ("select k + 1 FROM group by k + 1 order by k + 1 desc", "4\n3\n2"),
+        (
+            "select s, sum(k) FROM group by s having sum(k) > 1 order by sum(k) desc",
+            "a|5",
+        ),
+        ("select distinct upper(s) FROM order by upper(s)", "A\nB"),
+        ("select upper(s) FROM group by s order by s", "A\nB"),
+        ("select s, max(k) as k FROM group by s order by max(k)", "b|1\na|3"),
+        ("select k::text FROM order by k desc limit 1", "3"),
+        ("select max(k) FROM group by s order by 1", "1\n3"),
+        ("select mod(k, 2), k % 2 FROM order by k", "1|1\n0|0\n1|1"),
+        (
+            "select s, row_number() over (partition by s order by k) FROM order by 1, 2",
+            "a|1\na|2\nb|1",
+        ),
+        ("select x.max from (select max(k) FROM) x", "3"),
+        (
+            "select case when k > 1 then 'x' end, case when k > 2 then 'y' end FROM order by k",
+            "|\nx|\nx|y",
+        ),
+        ("select k FROM union all select 9 order by 1 desc limit 2", "9\n3"),
+        (
+            "with w as (select s, count(*) FROM group by s) select s, count from w order by count",
+            "b|1\na|2",
+        ),
+        ("select t.*, k FROM where k = 1", "1|b|2.5|1"),
+        (
+            "select coalesce(null, s), exists (select 1 from pg_type p where p.typname = t.s) FROM where k = 1",
+            "b|false",
+        ),
+        (
+            "select (select count(*) from pg_type p where p.typlen = t.k and p.typname = 'bool') FROM order by k",
+            "1\n0\n0",
+        ),
+    ] {
+        let sql = query.replace("FROM", from);
+        let (_, found) = rows(&sql).await;
+        assert_eq!(found.join("\n"), lines, "{sql}");
+    }
 }

@@ -8,9 +8,10 @@ pub(crate) const KEYWORDS: &str = include_str!("../data/keywords.tsv");
 
 /// Quotes a name where PostgreSQL's `quote_ident` does.
 pub fn quote_identifier(name: &str) -> String {
-    let plain = name.bytes().enumerate().all(|(at, byte)| {
-        byte.is_ascii_lowercase() || byte == b'_' || at > 0 && byte.is_ascii_digit()
-    });
+    let plain = name
+        .bytes()
+        .enumerate()
+        .all(|(at, byte)| byte.is_ascii_lowercase() || byte == b'_' || at > 0 && byte.is_ascii_digit());
     if plain && !name.is_empty() && !is_reserved(name) {
         return name.to_owned();
     }
@@ -56,7 +57,9 @@ pub fn split_name(text: &str) -> Option<Vec<String>> {
             rest = quoted.get(end?..)?.trim_start();
             parts.push(part);
         } else {
-            let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(rest.len());
+            let end = rest
+                .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
+                .unwrap_or(rest.len());
             let (part, after) = rest.split_at(end);
             if part.is_empty() || part.starts_with(|c: char| c.is_ascii_digit()) {
                 return None;

@@ -43,5 +43,8 @@ pub fn show_object_names(plan: LogicalPlan, facts: &Arc<SessionFacts>) -> Result
             None => column,
         }
     });
-    Ok(LogicalPlan::Projection(Projection::try_new(items.collect(), Arc::new(plan))?))
+    Ok(LogicalPlan::Projection(Projection::try_new(
+        items.collect(),
+        Arc::new(plan),
+    )?))
 }

@@ -57,7 +57,10 @@ impl SessionFacts {
             "role" => return Some("none".to_owned()),
             _ => {}
         }
-        setting_facts().iter().find(|fact| fact.name.eq_ignore_ascii_case(&lower)).map(SettingFact::shown)
+        setting_facts()
+            .iter()
+            .find(|fact| fact.name.eq_ignore_ascii_case(&lower))
+            .map(SettingFact::shown)
     }
 
     /// All settings with name, value as SHOW prints it, and description, sorted: SHOW ALL.
@@ -65,20 +68,34 @@ impl SessionFacts {
         let mut all: BTreeMap<String, (String, String, String)> = setting_facts()
             .iter()
             .map(|fact| {
-                let value = self.settings.get(&fact.name.to_lowercase()).cloned().unwrap_or_else(|| fact.shown());
-                (fact.name.to_lowercase(), (fact.name.clone(), value, fact.description.clone()))
+                let value = self
+                    .settings
+                    .get(&fact.name.to_lowercase())
+                    .cloned()
+                    .unwrap_or_else(|| fact.shown());
+                (
+                    fact.name.to_lowercase(),
+                    (fact.name.clone(), value, fact.description.clone()),
+                )
             })
             .collect();
         for (name, value) in &self.settings {
-            all.entry(name.clone()).or_insert_with(|| (name.clone(), value.clone(), String::new()));
+            all.entry(name.clone())
+                .or_insert_with(|| (name.clone(), value.clone(), String::new()));
         }
         all.into_values().collect()
     }
 
     /// The text of `version()`.
     pub fn version(&self) -> String {
-        let version = self.setting("server_version").unwrap_or_else(|| SERVER_VERSION.to_owned());
-        format!("PostgreSQL {version} (Lakegate) on {}-{}", std::env::consts::ARCH, std::env::consts::OS)
+        let version = self
+            .setting("server_version")
+            .unwrap_or_else(|| SERVER_VERSION.to_owned());
+        format!(
+            "PostgreSQL {version} (Lakegate) on {}-{}",
+            std::env::consts::ARCH,
+            std::env::consts::OS
+        )
     }
 }
 
@@ -130,8 +147,21 @@ fn time_shown(ms: i64) -> String {
 
 /// The columns of the exported settings, in order.
 pub(crate) const SETTING_COLUMNS: [&str; 15] = [
-    "name", "setting", "unit", "category", "short_desc", "extra_desc", "context", "vartype", "source", "min_val",
-    "max_val", "enumvals", "boot_val", "reset_val", "pending_restart",
+    "name",
+    "setting",
+    "unit",
+    "category",
+    "short_desc",
+    "extra_desc",
+    "context",
+    "vartype",
+    "source",
+    "min_val",
+    "max_val",
+    "enumvals",
+    "boot_val",
+    "reset_val",
+    "pending_restart",
 ];
 
 /// Values that are ours, not those of the server that the facts were exported from.

@@ -22,13 +22,23 @@ use crate::catalog::rows::{Cell, elements};
 pub fn resolve_unknowns(plan: LogicalPlan) -> Result<LogicalPlan> {
     let resolved = plan.transform_up_with_subqueries(|node| {
         let inputs = node.inputs();
-        let schema = if inputs.is_empty() { node.schema().as_ref().clone() } else { merge_schema(&inputs) };
+        let schema = if inputs.is_empty() {
+            node.schema().as_ref().clone()
+        } else {
+            merge_schema(&inputs)
+        };
         let names = NamePreserver::new(&node);
         let changed = node.map_expressions(|expr| {
             let saved = names.save(&expr);
-            Ok(expr.transform_up(|expr| resolve(expr, &schema))?.update_data(|expr| saved.restore(expr)))
+            Ok(expr
+                .transform_up(|expr| resolve(expr, &schema))?
+                .update_data(|expr| saved.restore(expr)))
         })?;
-        if changed.transformed { changed.map_data(LogicalPlan::recompute_schema) } else { Ok(changed) }
+        if changed.transformed {
+            changed.map_data(LogicalPlan::recompute_schema)
+        } else {
+            Ok(changed)
+        }
     })?;
     Ok(resolved.data)
 }
@@ -37,17 +47,30 @@ fn resolve(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(op) => {
             if let Some(value) = typed(&right, &left, schema)? {
-                return Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right: Box::new(value) })));
+                return Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr {
+                    left,
+                    op,
+                    right: Box::new(value),
+                })));
             }
             if let Some(value) = typed(&left, &right, schema)? {
-                return Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr { left: Box::new(value), op, right })));
+                return Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr {
+                    left: Box::new(value),
+                    op,
+                    right,
+                })));
             }
             Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })))
         }
         Expr::ScalarFunction(function) if function.func.name() == "array_has" => {
             let ScalarFunction { func, mut args } = function;
             let mut changed = false;
-            if let [Expr::Placeholder(Placeholder { field: field @ None, .. }), element] = args.as_mut_slice()
+            if let [
+                Expr::Placeholder(Placeholder {
+                    field: field @ None, ..
+                }),
+                element,
+            ] = args.as_mut_slice()
                 && let Ok(element) = element.get_type(schema)
                 && !element.is_null()
             {
@@ -56,29 +79,57 @@ fn resolve(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
                 changed = true;
             }
             let expr = Expr::ScalarFunction(ScalarFunction { func, args });
-            Ok(if changed { Transformed::yes(expr) } else { Transformed::no(expr) })
+            Ok(if changed {
+                Transformed::yes(expr)
+            } else {
+                Transformed::no(expr)
+            })
         }
         Expr::Case(mut case) => {
             let branches = || case.when_then_expr.iter().map(|(_, then)| then).chain(&case.else_expr);
             let list = branches().find_map(|branch| {
-                branch.get_type(schema).ok().filter(|kind| matches!(kind, DataType::List(_)))
+                branch
+                    .get_type(schema)
+                    .ok()
+                    .filter(|kind| matches!(kind, DataType::List(_)))
             });
-            let Some(list) = list else { return Ok(Transformed::no(Expr::Case(case))) };
+            let Some(list) = list else {
+                return Ok(Transformed::no(Expr::Case(case)));
+            };
             let mut changed = false;
-            for branch in case.when_then_expr.iter_mut().map(|(_, then)| then).chain(&mut case.else_expr) {
+            for branch in case
+                .when_then_expr
+                .iter_mut()
+                .map(|(_, then)| then)
+                .chain(&mut case.else_expr)
+            {
                 if let Some(value) = as_type(branch, &list)? {
                     **branch = value;
                     changed = true;
                 }
             }
-            Ok(if changed { Transformed::yes(Expr::Case(case)) } else { Transformed::no(Expr::Case(case)) })
+            Ok(if changed {
+                Transformed::yes(Expr::Case(case))
+            } else {
+                Transformed::no(Expr::Case(case))
+            })
         }
         other => Ok(Transformed::no(other)),
     }
 }
 
 fn is_comparison(op: Operator) -> bool {
-    matches!(op, Operator::Eq | Operator::NotEq | Operator::IsDistinctFrom | Operator::IsNotDistinctFrom)
+    matches!(
+        op,
+        Operator::Eq
+            | Operator::NotEq
+            | Operator::Lt
+            | Operator::LtEq
+            | Operator::Gt
+            | Operator::GtEq
+            | Operator::IsDistinctFrom
+            | Operator::IsNotDistinctFrom
+    )
 }
 
 /// `literal` as a value of the other side's type, if it is a text and the type one of ours.
@@ -93,15 +144,25 @@ fn typed(literal: &Expr, other: &Expr, schema: &DFSchema) -> Result<Option<Expr>
 }
 
 fn as_type(literal: &Expr, data_type: &DataType) -> Result<Option<Expr>> {
-    let Expr::Literal(value, _) = literal else { return Ok(None) };
-    let Some(Some(text)) = value.try_as_str() else { return Ok(None) };
+    let Expr::Literal(value, _) = literal else {
+        return Ok(None);
+    };
+    let Some(Some(text)) = value.try_as_str() else {
+        return Ok(None);
+    };
     let invalid = |name: &str| {
-        Error::data(DataException::InvalidTextRepresentation, format!("invalid input syntax for type {name}: \"{text}\""))
+        Error::data(
+            DataException::InvalidTextRepresentation,
+            format!("invalid input syntax for type {name}: \"{text}\""),
+        )
     };
     Ok(match data_type {
         DataType::Boolean => {
             let value = boolean(text).ok_or_else(|| invalid("boolean"))?;
             Some(Expr::Literal(ScalarValue::Boolean(Some(value)), None))
+        }
+        DataType::Date32 => {
+            date_with_zone(text).map(|date| Expr::Literal(ScalarValue::Utf8(Some(date.to_owned())), None))
         }
         DataType::List(item) => {
             let trimmed = text.trim();
@@ -120,10 +181,20 @@ fn as_type(literal: &Expr, data_type: &DataType) -> Result<Option<Expr>> {
                 })
                 .collect::<Result<Vec<_>>>()?;
             let array = ScalarValue::new_list(&values, item.data_type(), true);
-            Some(Expr::Literal(ScalarValue::List(array), None))
+            // Not only the elements' type counts, but what else their field says.
+            Some(Expr::Literal(ScalarValue::List(array).cast_to(data_type)?, None))
         }
         _ => None,
     })
+}
+
+/// The date of a text like `1970-01-01 +00`, as pgjdbc writes dates: the zone has no meaning.
+fn date_with_zone(text: &str) -> Option<&str> {
+    let (date, zone) = text.trim().split_once(' ')?;
+    let digits = zone.trim_start().strip_prefix(['+', '-'])?;
+    let is_zone = !digits.is_empty() && digits.chars().all(|sign| sign.is_ascii_digit() || sign == ':');
+    let is_date = date.len() >= 10 && date.chars().all(|sign| sign.is_ascii_digit() || sign == '-');
+    (is_zone && is_date).then_some(date)
 }
 
 /// PostgreSQL's spellings of true and false: any beginning that fits one only.

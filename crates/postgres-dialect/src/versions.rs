@@ -13,7 +13,7 @@ pub enum VersionAsked {
     /// `VERSION AS OF n`.
     Number(u64),
     /// `TIMESTAMP AS OF expression`: a constant expression, which only the engine can evaluate.
-    Timestamp(Expr),
+    Timestamp(Box<Expr>),
 }
 
 /// Takes the version off each table of `statement`, in the order of the text, subqueries included. `rename` may give
@@ -33,8 +33,15 @@ pub fn take_table_versions(
         type Break = Error;
 
         fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
-            let TableFactor::Table { name, alias, version, .. } = factor else { return ControlFlow::Continue(()) };
-            let Some(taken) = version.take() else { return ControlFlow::Continue(()) };
+            let TableFactor::Table {
+                name, alias, version, ..
+            } = factor
+            else {
+                return ControlFlow::Continue(());
+            };
+            let Some(taken) = version.take() else {
+                return ControlFlow::Continue(());
+            };
             match asked(taken).and_then(|asked| (self.rename)(name, asked)) {
                 Ok(renamed) => {
                     if alias.is_none() && renamed != *name {
@@ -64,12 +71,17 @@ fn asked(version: TableVersion) -> Result<VersionAsked> {
     match version {
         TableVersion::VersionAsOf(Expr::Value(value)) => match &value.value {
             Value::Number(digits, _) => digits.parse().map(VersionAsked::Number).map_err(|_| {
-                Error::new(ErrorKind::InvalidParameter, format!("invalid table version \"{digits}\""))
-                    .with_hint("A version is a whole number from 0.")
+                Error::new(
+                    ErrorKind::InvalidParameter,
+                    format!("invalid table version \"{digits}\""),
+                )
+                .with_hint("A version is a whole number from 0.")
             }),
             _ => Err(Error::unsupported("a table version must be a number")),
         },
-        TableVersion::TimestampAsOf(expr) | TableVersion::ForSystemTimeAsOf(expr) => Ok(VersionAsked::Timestamp(expr)),
+        TableVersion::TimestampAsOf(expr) | TableVersion::ForSystemTimeAsOf(expr) => {
+            Ok(VersionAsked::Timestamp(Box::new(expr)))
+        }
         TableVersion::VersionAsOf(_) => Err(Error::unsupported("a table version must be a number")),
         TableVersion::Function(_) | TableVersion::Changes { .. } => {
             Err(Error::new(ErrorKind::Syntax, "syntax error in the version of a table")

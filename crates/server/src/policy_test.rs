@@ -207,4 +207,23 @@ mod tests {
             assert_eq!(parse(text).unwrap_err().0, line, "{text}");
         }
     }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_demos_rules_come_to_what_they_promise() {
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = Some(folder.path().to_owned());
+        let origin = crate::wiring::Origin {
+            config: None,
+            demo: true,
+            data_dir,
+            demo_scale: 0.001,
+        };
+        let setup = Setup::load(&origin, &|_| {}).await.unwrap();
+        let engine = setup.engine().unwrap();
+        let expectations = parse(include_str!("../../../sql/demo/expectations.sql")).unwrap();
+        assert!(expectations.len() > 10);
+        for expectation in expectations {
+            assert_eq!(check(&engine, &expectation).await.unwrap(), None, "{expectation:?}");
+        }
+    }
 }

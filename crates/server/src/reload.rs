@@ -162,7 +162,8 @@ impl Watch {
         }
     }
 
-    /// Waits until something changed and it is quiet again. Safe to drop and call again.
+    /// Waits until something changed and it is quiet again. Dropped while it waits it may lose what it saw: whoever
+    /// drops it for a signal to reload reads the files anyway.
     pub(crate) async fn changed(&mut self) {
         if self.events.recv().await.is_none() {
             std::future::pending::<()>().await;

@@ -131,7 +131,9 @@ fn respell(batch: &RecordBatch) -> Result<Option<RecordBatch>, ArrowError> {
             changed = true;
         }
     }
-    changed.then(|| RecordBatch::try_new(batch.schema(), columns)).transpose()
+    changed
+        .then(|| RecordBatch::try_new(batch.schema(), columns))
+        .transpose()
 }
 
 fn respell_action(action: &StructArray) -> Option<Result<StructArray, ArrowError>> {
@@ -145,12 +147,18 @@ fn respell_action(action: &StructArray) -> Option<Result<StructArray, ArrowError
     if let Some(column) = columns.get_mut(at) {
         *column = Arc::new(paths) as ArrayRef;
     }
-    Some(StructArray::try_new(action.fields().clone(), columns, action.nulls().cloned()))
+    Some(StructArray::try_new(
+        action.fields().clone(),
+        columns,
+        action.nulls().cloned(),
+    ))
 }
 
 /// `file:/x` and `file:///x` are `/x`; a host that is named stays.
 fn canonical(path: &str) -> &str {
-    let Some(rest) = path.strip_prefix(SCHEME) else { return path };
+    let Some(rest) = path.strip_prefix(SCHEME) else {
+        return path;
+    };
     match rest.strip_prefix("//") {
         Some(absolute) if absolute.starts_with('/') => absolute,
         Some(_) => path,

@@ -38,19 +38,35 @@ impl Columns {
         let mut sides = Vec::new();
         for field in schema.fields() {
             logical.push(top_level(field)?);
-            let physical = top_level(&field.make_physical(mapping).map_err(|error| {
-                ArrowError::SchemaError(format!("column mapping: {error}"))
-            })?)?;
+            let physical = top_level(
+                &field
+                    .make_physical(mapping)
+                    .map_err(|error| ArrowError::SchemaError(format!("column mapping: {error}")))?,
+            )?;
             let is_partition = partition_columns.iter().any(|name| name == field.name());
-            let side = if is_partition { &mut of_partitions } else { &mut of_files };
+            let side = if is_partition {
+                &mut of_partitions
+            } else {
+                &mut of_files
+            };
             sides.push((is_partition, side.len()));
             side.push(Arc::new(physical));
         }
         let file_count = of_files.len();
-        let places = sides.iter().map(|&(part, at)| if part { file_count + at } else { at }).collect();
+        let places = sides
+            .iter()
+            .map(|&(part, at)| if part { file_count + at } else { at })
+            .collect();
         let is_partition = sides.iter().map(|&(part, _)| part).collect();
-        let table = TableSchema::builder(Arc::new(Schema::new(of_files))).with_table_partition_cols(of_partitions).build();
-        Ok(Self { logical: Arc::new(Schema::new(logical)), table, places, is_partition })
+        let table = TableSchema::builder(Arc::new(Schema::new(of_files)))
+            .with_table_partition_cols(of_partitions)
+            .build();
+        Ok(Self {
+            logical: Arc::new(Schema::new(logical)),
+            table,
+            places,
+            is_partition,
+        })
     }
 
     /// The reader's schema.
@@ -100,7 +116,9 @@ fn nullable_inside(data_type: &DataType) -> DataType {
 
 /// A map's keys and its entries are never null, or Arrow refuses the array.
 fn map_entries(entries: &Field) -> Field {
-    let DataType::Struct(fields) = entries.data_type() else { return entries.clone() };
+    let DataType::Struct(fields) = entries.data_type() else {
+        return entries.clone();
+    };
     let inner = fields.iter().enumerate().map(|(at, field)| match at {
         0 => Field::new(field.name(), nullable_inside(field.data_type()), false),
         _ => nullable(field),
@@ -109,6 +127,9 @@ fn map_entries(entries: &Field) -> Field {
 }
 
 fn extension_metadata(field: &Field) -> HashMap<String, String> {
-    let kept = field.metadata().iter().filter(|(key, _)| key.starts_with(EXTENSION_PREFIX));
+    let kept = field
+        .metadata()
+        .iter()
+        .filter(|(key, _)| key.starts_with(EXTENSION_PREFIX));
     kept.map(|(key, value)| (key.clone(), value.clone())).collect()
 }

@@ -38,14 +38,17 @@ struct FooterKey {
 impl FooterCache {
     /// Keeps footers up to `bytes_max` in memory.
     pub(crate) fn new(bytes_max: u64) -> Self {
-        let weigher = |_: &FooterKey, footer: &Arc<ParquetMetaData>| u32::try_from(footer.memory_size()).unwrap_or(u32::MAX);
+        let weigher =
+            |_: &FooterKey, footer: &Arc<ParquetMetaData>| u32::try_from(footer.memory_size()).unwrap_or(u32::MAX);
         Self(Cache::builder().max_capacity(bytes_max).weigher(weigher).build())
     }
 }
 
 impl fmt::Debug for FooterCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FooterCache").field("footers", &self.0.entry_count()).finish()
+        f.debug_struct("FooterCache")
+            .field("footers", &self.0.entry_count())
+            .finish()
     }
 }
 
@@ -80,7 +83,13 @@ impl DataFiles {
             .with_page_index_policy(PageIndexPolicy::Optional)
             .with_prefetch_hint(Some(FOOTER_BYTES));
         let footer = reader
-            .load_and_finish(Fetch { files: self, path: &meta.location }, meta.size)
+            .load_and_finish(
+                Fetch {
+                    files: self,
+                    path: &meta.location,
+                },
+                meta.size,
+            )
             .await
             .map_err(|error| self.damaged(&meta.location, error))?;
         let footer = Arc::new(footer);
@@ -100,7 +109,11 @@ impl DataFiles {
         if matches!(&error, ParquetError::External(inner) if inner.is::<Error>()) {
             return error;
         }
-        let what = format!("data file \"{}\" of table \"{}\" is damaged", self.short(path), self.table.table);
+        let what = format!(
+            "data file \"{}\" of table \"{}\" is damaged",
+            self.short(path),
+            self.table.table
+        );
         ParquetError::External(Box::new(Error::new(ErrorKind::DataCorrupted, what).with_source(error)))
     }
 
@@ -127,7 +140,11 @@ struct Fetch<'f> {
 impl MetadataFetch for Fetch<'_> {
     fn fetch(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
         async move {
-            self.files.store.get_range(self.path, range).await.map_err(|error| self.files.failed(self.path, error))
+            self.files
+                .store
+                .get_range(self.path, range)
+                .await
+                .map_err(|error| self.files.failed(self.path, error))
         }
         .boxed()
     }
@@ -155,7 +172,11 @@ impl ParquetFileReaderFactory for DataFileReaderFactory {
         metrics: &ExecutionPlanMetricsSet,
     ) -> datafusion::common::Result<Box<dyn AsyncFileReader + Send>> {
         let metrics = ParquetFileMetrics::new(partition_index, file.object_meta.location.as_ref(), metrics);
-        Ok(Box::new(DataFileReader { files: Arc::clone(&self.files), meta: file.object_meta, metrics }))
+        Ok(Box::new(DataFileReader {
+            files: Arc::clone(&self.files),
+            meta: file.object_meta,
+            metrics,
+        }))
     }
 }
 
@@ -167,7 +188,9 @@ struct DataFileReader {
 
 impl DataFileReader {
     fn count(&self, bytes: u64) {
-        self.metrics.bytes_scanned.add(usize::try_from(bytes).unwrap_or(usize::MAX));
+        self.metrics
+            .bytes_scanned
+            .add(usize::try_from(bytes).unwrap_or(usize::MAX));
     }
 }
 
@@ -175,13 +198,27 @@ impl AsyncFileReader for DataFileReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
         self.count(range.end.saturating_sub(range.start));
         let (files, path) = (&self.files, &self.meta.location);
-        async move { files.store.get_range(path, range).await.map_err(|error| files.failed(path, error)) }.boxed()
+        async move {
+            files
+                .store
+                .get_range(path, range)
+                .await
+                .map_err(|error| files.failed(path, error))
+        }
+        .boxed()
     }
 
     fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
         self.count(ranges.iter().map(|range| range.end.saturating_sub(range.start)).sum());
         let (files, path) = (&self.files, &self.meta.location);
-        async move { files.store.get_ranges(path, &ranges).await.map_err(|error| files.failed(path, error)) }.boxed()
+        async move {
+            files
+                .store
+                .get_ranges(path, &ranges)
+                .await
+                .map_err(|error| files.failed(path, error))
+        }
+        .boxed()
     }
 
     fn get_metadata<'a>(

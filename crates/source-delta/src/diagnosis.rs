@@ -23,7 +23,10 @@ pub(crate) async fn name_the_file(error: Error, store: &dyn ObjectStore, log: &P
     }
     match find(store, log).await {
         Ok(Some((file, what))) => {
-            let message = format!("the log of table \"{}\" is damaged: file \"_delta_log/{file}\" {what}", table.table);
+            let message = format!(
+                "the log of table \"{}\" is damaged: file \"_delta_log/{file}\" {what}",
+                table.table
+            );
             Error::new(ErrorKind::DataCorrupted, message).with_source(error)
         }
         Ok(None) | Err(_) => error,
@@ -58,7 +61,9 @@ async fn find(store: &dyn ObjectStore, log: &Path) -> object_store::Result<Optio
         }
         first = *version;
     }
-    let Some((&last, _)) = commits.last_key_value() else { return Ok(None) };
+    let Some((&last, _)) = commits.last_key_value() else {
+        return Ok(None);
+    };
     for version in first..=last {
         match commits.get(&version) {
             Some(commit) => {
@@ -81,7 +86,9 @@ fn name(meta: &ObjectMeta) -> String {
 
 fn checkpoint_version(path: &Path) -> Option<u64> {
     let (version, rest) = path.filename()?.split_once('.')?;
-    (version.len() == 20 && rest.starts_with("checkpoint.")).then(|| version.parse().ok()).flatten()
+    (version.len() == 20 && rest.starts_with("checkpoint."))
+        .then(|| version.parse().ok())
+        .flatten()
 }
 
 async fn json_damage(store: &dyn ObjectStore, meta: &ObjectMeta) -> object_store::Result<Option<&'static str>> {
@@ -93,13 +100,15 @@ async fn json_damage(store: &dyn ObjectStore, meta: &ObjectMeta) -> object_store
         Err(object_store::Error::NotFound { .. }) => return Ok(Some("is missing")),
         Err(error) => return Err(error),
     };
-    let mut lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).peekable();
+    let mut lines = bytes
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.trim_ascii().is_empty())
+        .peekable();
     if lines.peek().is_none() {
         return Ok(Some("is empty"));
     }
-    let valid = lines.all(|line| {
-        serde_json::from_slice::<serde_json::Value>(line).is_ok_and(|value| value.is_object())
-    });
+    let valid =
+        lines.all(|line| serde_json::from_slice::<serde_json::Value>(line).is_ok_and(|value| value.is_object()));
     Ok((!valid).then_some("is not valid JSON"))
 }
 
@@ -124,7 +133,10 @@ mod tests {
     async fn find_in(files: &[(&str, &str)]) -> Option<(String, &'static str)> {
         let store = InMemory::new();
         for (file, text) in files {
-            store.put(&Path::from(format!("t/_delta_log/{file}")), (*text).to_owned().into()).await.unwrap();
+            store
+                .put(&Path::from(format!("t/_delta_log/{file}")), (*text).to_owned().into())
+                .await
+                .unwrap();
         }
         find(&store, &Path::from("t/_delta_log")).await.unwrap()
     }
@@ -134,10 +146,16 @@ mod tests {
         let zero = ("00000000000000000000.json", "{\"protocol\":{}}\n");
         let half = ("00000000000000000001.json", "{\"add\":{\"pa");
         assert_eq!(find_in(&[zero]).await, None);
-        assert_eq!(find_in(&[zero, half]).await, Some((half.0.to_owned(), "is not valid JSON")));
+        assert_eq!(
+            find_in(&[zero, half]).await,
+            Some((half.0.to_owned(), "is not valid JSON"))
+        );
         let two = ("00000000000000000002.json", "{}");
         assert_eq!(find_in(&[zero, two]).await, Some((half.0.to_owned(), "is missing")));
         let checkpoint = ("00000000000000000002.checkpoint.parquet", "PAR");
-        assert_eq!(find_in(&[two, checkpoint]).await, Some((checkpoint.0.to_owned(), "is not a valid Parquet file")));
+        assert_eq!(
+            find_in(&[two, checkpoint]).await,
+            Some((checkpoint.0.to_owned(), "is not a valid Parquet file"))
+        );
     }
 }

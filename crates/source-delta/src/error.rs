@@ -13,15 +13,21 @@ pub(crate) fn from_kernel(error: KernelError, table: &TableName) -> Error {
 /// What the object store said about `what` ("folder …", "data file … of table …").
 pub(crate) fn from_store(error: object_store::Error, what: &str) -> Error {
     let ours = match &error {
-        object_store::Error::NotFound { .. } => Error::new(ErrorKind::SourceUnavailable, format!("{what} does not exist")),
-        object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
-            Error::new(ErrorKind::SourceUnavailable, format!("{what} cannot be read: the storage denies access"))
-                .with_hint("Check the credentials of the service, or that they have not expired.")
+        object_store::Error::NotFound { .. } => {
+            Error::new(ErrorKind::SourceUnavailable, format!("{what} does not exist"))
         }
-        object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. } => {
-            Error::unsupported(format!("{what} cannot be read: the storage does not support the operation"))
-        }
-        _ => Error::new(ErrorKind::SourceUnavailable, format!("{what} cannot be read: the storage does not answer")),
+        object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => Error::new(
+            ErrorKind::SourceUnavailable,
+            format!("{what} cannot be read: the storage denies access"),
+        )
+        .with_hint("Check the credentials of the service, or that they have not expired."),
+        object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. } => Error::unsupported(
+            format!("{what} cannot be read: the storage does not support the operation"),
+        ),
+        _ => Error::new(
+            ErrorKind::SourceUnavailable,
+            format!("{what} cannot be read: the storage does not answer"),
+        ),
     };
     ours.with_source(harmless(&error))
 }
@@ -46,7 +52,10 @@ fn without_queries(text: &str) -> String {
 
 /// Whether the error says that a feature is missing rather than that something is broken.
 pub(crate) fn is_unsupported(error: &KernelError) -> bool {
-    matches!(bare(error), KernelError::Unsupported(_) | KernelError::InvalidColumnMappingMode(_))
+    matches!(
+        bare(error),
+        KernelError::Unsupported(_) | KernelError::InvalidColumnMappingMode(_)
+    )
 }
 
 /// Whether the error says that the log's content, and not the way to it, is the trouble.
@@ -78,13 +87,14 @@ fn classify(error: &KernelError, table: &TableName) -> Error {
     let name = &table.table;
     match error {
         KernelError::Unsupported(text) => unsupported(text, name),
-        KernelError::InvalidProtocol(text) => {
-            Error::new(ErrorKind::DataCorrupted, format!("the log of table \"{name}\" holds an invalid protocol action"))
-                .with_detail(format!("{}.", text.trim_end_matches('.')))
-        }
-        KernelError::InvalidColumnMappingMode(mode) => {
-            Error::unsupported(format!("table \"{name}\" uses the column mapping mode \"{mode}\", which is unknown"))
-        }
+        KernelError::InvalidProtocol(text) => Error::new(
+            ErrorKind::DataCorrupted,
+            format!("the log of table \"{name}\" holds an invalid protocol action"),
+        )
+        .with_detail(format!("{}.", text.trim_end_matches('.'))),
+        KernelError::InvalidColumnMappingMode(mode) => Error::unsupported(format!(
+            "table \"{name}\" uses the column mapping mode \"{mode}\", which is unknown"
+        )),
         KernelError::LogHistory(_) => Error::new(
             ErrorKind::UndefinedObject,
             format!("table \"{name}\" has no version that was committed at or before that time"),
@@ -93,20 +103,24 @@ fn classify(error: &KernelError, table: &TableName) -> Error {
             ErrorKind::DataCorrupted,
             format!("the log of table \"{name}\" is damaged: version {version} is missing"),
         ),
-        KernelError::ObjectStore(_) | KernelError::Reqwest(_) | KernelError::IOError(_) => {
-            Error::new(ErrorKind::SourceUnavailable, format!("the log of table \"{name}\" cannot be read"))
-                .with_hint("The storage does not answer or denies access; the server's log says what it said.")
-        }
-        KernelError::FileNotFound(_) => {
-            Error::new(ErrorKind::DataCorrupted, format!("a file that table \"{name}\" needs is gone"))
-        }
-        KernelError::DeletionVector(_) => {
-            Error::new(ErrorKind::DataCorrupted, format!("a deletion vector of table \"{name}\" is damaged"))
-        }
+        KernelError::ObjectStore(_) | KernelError::Reqwest(_) | KernelError::IOError(_) => Error::new(
+            ErrorKind::SourceUnavailable,
+            format!("the log of table \"{name}\" cannot be read"),
+        )
+        .with_hint("The storage does not answer or denies access; the server's log says what it said."),
+        KernelError::FileNotFound(_) => Error::new(
+            ErrorKind::DataCorrupted,
+            format!("a file that table \"{name}\" needs is gone"),
+        ),
+        KernelError::DeletionVector(_) => Error::new(
+            ErrorKind::DataCorrupted,
+            format!("a deletion vector of table \"{name}\" is damaged"),
+        ),
         KernelError::Schema(text) if text.contains(UNKNOWN_TYPE) => unknown_type(text, name),
-        KernelError::Schema(_) => {
-            Error::new(ErrorKind::DataCorrupted, format!("the log of table \"{name}\" holds a schema that cannot be used"))
-        }
+        KernelError::Schema(_) => Error::new(
+            ErrorKind::DataCorrupted,
+            format!("the log of table \"{name}\" holds a schema that cannot be used"),
+        ),
         KernelError::Cancelled => Error::canceled(),
         KernelError::JoinFailure(text) | KernelError::InternalError(text) => Error::internal(text.clone()),
         KernelError::GenericError { source } => match source.downcast_ref::<KernelError>() {
@@ -124,7 +138,9 @@ fn classify(error: &KernelError, table: &TableName) -> Error {
 const UNKNOWN_TYPE: &str = "Unsupported Delta table type: '";
 
 fn unknown_type(text: &str, name: &str) -> Error {
-    let quoted = text.split_once(UNKNOWN_TYPE).and_then(|(_, rest)| rest.split_once('\''));
+    let quoted = text
+        .split_once(UNKNOWN_TYPE)
+        .and_then(|(_, rest)| rest.split_once('\''));
     let data_type = quoted.map_or("", |(data_type, _)| data_type);
     Error::unsupported(format!(
         "table \"{name}\" has a column of the type \"{data_type}\", which cannot be read directly"
@@ -132,12 +148,18 @@ fn unknown_type(text: &str, name: &str) -> Error {
 }
 
 fn damaged(name: &str) -> Error {
-    Error::new(ErrorKind::DataCorrupted, format!("the log of table \"{name}\" is damaged"))
+    Error::new(
+        ErrorKind::DataCorrupted,
+        format!("the log of table \"{name}\" is damaged"),
+    )
 }
 
 /// The kernel quotes the feature; a version number it only appends.
 fn unsupported(text: &str, name: &str) -> Error {
-    let quoted = text.split_once('\'').and_then(|(_, rest)| rest.split_once('\'')).map(|(feature, _)| feature);
+    let quoted = text
+        .split_once('\'')
+        .and_then(|(_, rest)| rest.split_once('\''))
+        .map(|(feature, _)| feature);
     if let Some(feature) = quoted {
         return Error::unsupported(format!(
             "table \"{name}\" uses the Delta feature \"{feature}\", which cannot be read directly"
@@ -148,7 +170,9 @@ fn unsupported(text: &str, name: &str) -> Error {
             "table \"{name}\" asks for reader version {}, which cannot be read directly",
             version.trim()
         )),
-        None => Error::unsupported(format!("table \"{name}\" uses a Delta feature that cannot be read directly")),
+        None => Error::unsupported(format!(
+            "table \"{name}\" uses a Delta feature that cannot be read directly"
+        )),
     }
 }
 
@@ -176,14 +200,21 @@ mod tests {
     #[test]
     fn signatures_do_not_reach_the_log() {
         let text = "Client error 403 for \"https://a.b/c?sig=abc&se=1\": denied, see https://a.b/d?sig=x";
-        assert_eq!(without_queries(text), "Client error 403 for \"https://a.b/c\": denied, see https://a.b/d");
+        assert_eq!(
+            without_queries(text),
+            "Client error 403 for \"https://a.b/c\": denied, see https://a.b/d"
+        );
         assert_eq!(without_queries("nothing to hide"), "nothing to hide");
     }
 
     #[test]
     fn the_missing_feature_is_named() {
         let table = TableName::new("lake", "default", "t");
-        let told = |text: &str| from_kernel(KernelError::Unsupported(text.to_owned()), &table).message().to_owned();
+        let told = |text: &str| {
+            from_kernel(KernelError::Unsupported(text.to_owned()), &table)
+                .message()
+                .to_owned()
+        };
         assert_eq!(
             told("Feature 'timeMachine' is not supported"),
             "table \"t\" uses the Delta feature \"timeMachine\", which cannot be read directly"

@@ -100,7 +100,9 @@ impl FileList {
             files = metadata.visit_scan_files(files, push_file).map_err(fail)?;
             let batch = selected_rows(&metadata).map_err(|error| broken(table, error))?;
             if batch.num_rows() != files.len() - before {
-                return Err(Error::internal("a batch of the log holds other files than its visitor saw"));
+                return Err(Error::internal(
+                    "a batch of the log holds other files than its visitor saw",
+                ));
             }
             batches.push(batch);
         }
@@ -125,20 +127,40 @@ impl FileList {
         let mut kept = Vec::with_capacity(files.len());
         for (at, file) in files.into_iter().enumerate() {
             let rows = row_counts.is_valid(at).then(|| row_counts.value(at));
-            let deleted = file.dv_info.cardinality().map_err(|error| error::from_kernel(error, table))?;
+            let deleted = file
+                .dv_info
+                .cardinality()
+                .map_err(|error| error::from_kernel(error, table))?;
             let live_rows = rows.map(|rows| rows.saturating_sub(deleted.unwrap_or(0)));
             let mut template = PartitionedFile::new_from_meta(object_meta(&file, root, table)?);
             for column in partitions.columns() {
-                let value = ScalarValue::try_from_array(column, at).map_err(|error| Error::internal(error.to_string()))?;
+                let value =
+                    ScalarValue::try_from_array(column, at).map_err(|error| Error::internal(error.to_string()))?;
                 template.partition_values.push(value);
             }
-            kept.push(DataFile { template, deleted: file.dv_info, rows, live_rows, selected: OnceCell::new() });
+            kept.push(DataFile {
+                template,
+                deleted: file.dv_info,
+                rows,
+                live_rows,
+                selected: OnceCell::new(),
+            });
         }
-        let mut list = Self { files: kept, partitions, row_counts, statistics, bytes: 0 };
+        let mut list = Self {
+            files: kept,
+            partitions,
+            row_counts,
+            statistics,
+            bytes: 0,
+        };
         let width = columns.reader_schema().fields().len();
         let with_columns = list.files.len().saturating_mul(width) <= FILE_STATISTICS_MAX;
         list.attach_statistics(columns, with_columns);
-        let attached = if with_columns { list.files.len() * width * 300 } else { 0 };
+        let attached = if with_columns {
+            list.files.len() * width * 300
+        } else {
+            0
+        };
         list.bytes = arrays + list.files.len() * FILE_BYTES + attached;
         Ok(list)
     }
@@ -159,8 +181,14 @@ fn push_file(files: &mut Vec<ScanFile>, file: ScanFile) {
 }
 
 fn broken(table: &TableName, error: ArrowError) -> Error {
-    Error::new(ErrorKind::DataCorrupted, format!("the log of table \"{}\" holds statistics that cannot be used", table.table))
-        .with_source(error)
+    Error::new(
+        ErrorKind::DataCorrupted,
+        format!(
+            "the log of table \"{}\" holds statistics that cannot be used",
+            table.table
+        ),
+    )
+    .with_source(error)
 }
 
 fn selected_rows(metadata: &ScanMetadata) -> Result<RecordBatch, ArrowError> {
@@ -178,7 +206,9 @@ fn selected_rows(metadata: &ScanMetadata) -> Result<RecordBatch, ArrowError> {
 fn concat_struct(batches: &[RecordBatch], name: &str) -> Result<Option<StructArray>, ArrowError> {
     let mut parts = Vec::with_capacity(batches.len());
     for batch in batches {
-        let Some(column) = batch.column_by_name(name) else { return Ok(None) };
+        let Some(column) = batch.column_by_name(name) else {
+            return Ok(None);
+        };
         let schema = Schema::new(vec![Field::new(name, column.data_type().clone(), true)]);
         parts.push(RecordBatch::try_new(Arc::new(schema), vec![Arc::clone(column)])?);
     }
@@ -205,7 +235,17 @@ fn row_counts(stats: Option<&StructArray>, rows: usize) -> UInt64Array {
     let counts = stats.and_then(|stats| {
         let counts = stats.column_by_name("numRecords")?.as_primitive_opt::<Int64Type>()?;
         let valid = |at| stats.is_valid(at) && counts.is_valid(at);
-        Some((0..rows).map(|at| if valid(at) { u64::try_from(counts.value(at)).ok() } else { None }).collect())
+        Some(
+            (0..rows)
+                .map(|at| {
+                    if valid(at) {
+                        u64::try_from(counts.value(at)).ok()
+                    } else {
+                        None
+                    }
+                })
+                .collect(),
+        )
     });
     counts.unwrap_or_else(|| UInt64Array::new_null(rows))
 }
@@ -223,7 +263,9 @@ fn column_bounds(stats: Option<&StructArray>, columns: &Columns) -> Result<HashM
             Some(array) if !array.data_type().is_nested() => cast(array, field.data_type()).map(Some),
             _ => Ok(None),
         };
-        let nulls = of("nullCount").and_then(|counts| counts.as_primitive_opt::<Int64Type>()).map(unsigned);
+        let nulls = of("nullCount")
+            .and_then(|counts| counts.as_primitive_opt::<Int64Type>())
+            .map(unsigned);
         let bounds = ColumnBounds {
             minimum: bound(of("minValues"))?.map(|array| for_widened_floats(&array, f64::min)),
             maximum: bound(of("maxValues"))?.map(|array| for_widened_floats(&widened(&array), f64::max)),
@@ -235,24 +277,34 @@ fn column_bounds(stats: Option<&StructArray>, columns: &Columns) -> Result<HashM
 }
 
 fn unsigned(counts: &Int64Array) -> ArrayRef {
-    let counts = counts.iter().map(|count| count.and_then(|count| u64::try_from(count).ok()));
+    let counts = counts
+        .iter()
+        .map(|count| count.and_then(|count| u64::try_from(count).ok()));
     Arc::new(counts.collect::<UInt64Array>())
 }
 
 /// The bound of a file that was written before its column was widened from float is the text of a float: `3.4` stands
 /// for the float nearest to it, which lies beside the double nearest to it. Takes whichever of the two is safe.
 fn for_widened_floats(bound: &ArrayRef, safe: fn(f64, f64) -> f64) -> ArrayRef {
-    let Some(values) = bound.as_primitive_opt::<Float64Type>() else { return Arc::clone(bound) };
+    let Some(values) = bound.as_primitive_opt::<Float64Type>() else {
+        return Arc::clone(bound);
+    };
     let moved = values.unary::<_, Float64Type>(|value| {
         let as_float = f64::from(value as f32);
-        if as_float.is_finite() { safe(value, as_float) } else { value }
+        if as_float.is_finite() {
+            safe(value, as_float)
+        } else {
+            value
+        }
     });
     Arc::new(moved)
 }
 
 /// Writers cut timestamps to milliseconds, which lowers a maximum.
 fn widened(maximum: &ArrayRef) -> ArrayRef {
-    let DataType::Timestamp(TimeUnit::Microsecond, zone) = maximum.data_type() else { return Arc::clone(maximum) };
+    let DataType::Timestamp(TimeUnit::Microsecond, zone) = maximum.data_type() else {
+        return Arc::clone(maximum);
+    };
     match maximum.as_primitive_opt::<TimestampMicrosecondType>() {
         Some(values) => {
             let raised = values.unary::<_, TimestampMicrosecondType>(|value| value.saturating_add(MILLISECOND_CUT_US));
@@ -264,7 +316,13 @@ fn widened(maximum: &ArrayRef) -> ArrayRef {
 
 fn object_meta(file: &ScanFile, root: &Url, table: &TableName) -> Result<ObjectMeta> {
     let invalid = || {
-        Error::new(ErrorKind::DataCorrupted, format!("the log of table \"{}\" holds a file path that cannot be used", table.table))
+        Error::new(
+            ErrorKind::DataCorrupted,
+            format!(
+                "the log of table \"{}\" holds a file path that cannot be used",
+                table.table
+            ),
+        )
     };
     let url = root.join(&file.path).map_err(|_| invalid())?;
     if (url.scheme(), url.host_str(), url.username()) != (root.scheme(), root.host_str(), root.username()) {
@@ -277,7 +335,13 @@ fn object_meta(file: &ScanFile, root: &Url, table: &TableName) -> Result<ObjectM
     let location = Path::from_url_path(url.path()).map_err(|_| invalid())?;
     let size = u64::try_from(file.size).map_err(|_| invalid())?;
     let last_modified = DateTime::from_timestamp_millis(file.modification_time).unwrap_or_default();
-    Ok(ObjectMeta { location, last_modified, size, e_tag: None, version: None })
+    Ok(ObjectMeta {
+        location,
+        last_modified,
+        size,
+        e_tag: None,
+        version: None,
+    })
 }
 
 #[cfg(test)]
@@ -288,7 +352,13 @@ mod tests {
 
     #[test]
     fn bounds_stay_bounds_after_widening() {
-        let bound: ArrayRef = Arc::new(Float64Array::from(vec![Some(3.4), Some(0.1), None, Some(1e300), Some(2.0)]));
+        let bound: ArrayRef = Arc::new(Float64Array::from(vec![
+            Some(3.4),
+            Some(0.1),
+            None,
+            Some(1e300),
+            Some(2.0),
+        ]));
         let exact = [f64::from(3.4_f32), f64::from(0.1_f32)];
         let lower = for_widened_floats(&bound, f64::min);
         let upper = for_widened_floats(&bound, f64::max);
@@ -306,6 +376,9 @@ mod tests {
         let cut: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![Some(1_000), None, Some(i64::MAX)]));
         let raised = widened(&cut);
         let raised = raised.as_primitive::<TimestampMicrosecondType>();
-        assert_eq!((raised.value(0), raised.is_null(1), raised.value(2)), (1_999, true, i64::MAX));
+        assert_eq!(
+            (raised.value(0), raised.is_null(1), raised.value(2)),
+            (1_999, true, i64::MAX)
+        );
     }
 }

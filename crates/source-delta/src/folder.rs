@@ -15,8 +15,11 @@ use url::Url;
 use crate::opener::DeltaOpener;
 use crate::{error, store};
 
-/// How many folders are listed at once.
+/// How many folders of one schema are listed at once.
 const LISTINGS_MAX: usize = 16;
+
+/// How many schemas are looked into at once.
+const SCHEMAS_MAX: usize = 4;
 
 /// The folder that makes a folder a table.
 const LOG: &str = "_delta_log";
@@ -58,37 +61,58 @@ impl DeltaFolder {
         }))
     }
 
-    /// Schemas with their tables, as they are now.
-    async fn list(&self) -> Result<BTreeMap<String, BTreeSet<String>>> {
+    /// The schemas that hold a table, and the default one.
+    async fn list_schemas(&self) -> Result<BTreeSet<String>> {
         self.check_root().await?;
-        let mut found = BTreeMap::from([(self.default_schema.clone(), BTreeSet::new())]);
+        let mut schemas = BTreeSet::from([self.default_schema.clone()]);
         let folders = self.children(&self.root).await?;
-        let listed = futures::stream::iter(folders)
-            .map(|folder| async move { Ok::<_, Error>((folder.clone(), self.children_of(&folder).await?)) })
-            .buffered(LISTINGS_MAX)
-            .try_collect::<Vec<_>>()
-            .await?;
-        let mut inner = Vec::new();
-        for (folder, children) in listed {
+        let holds_tables = |folder: String| async move {
+            let children = self.children(&self.root.clone().join(folder.as_str())).await?;
             if children.iter().any(|child| child == LOG) {
-                found.entry(self.default_schema.clone()).or_default().insert(folder);
-            } else {
-                inner.extend(children.into_iter().filter(|child| is_visible(child)).map(|child| (folder.clone(), child)));
+                return Ok(None);
+            }
+            let tables = self.tables_of(&folder, children).await?;
+            Ok::<_, Error>((!tables.is_empty()).then_some(folder))
+        };
+        let folders = futures::stream::iter(folders).map(holds_tables).buffered(SCHEMAS_MAX);
+        schemas.extend(folders.try_collect::<Vec<_>>().await?.into_iter().flatten());
+        Ok(schemas)
+    }
+
+    /// The tables of one schema; no other schema's folder is looked into.
+    async fn list_tables(&self, schema: &str) -> Result<BTreeSet<String>> {
+        self.check_root().await?;
+        let mut tables = BTreeSet::new();
+        if schema == self.default_schema {
+            let folders = self.children(&self.root).await?;
+            let is_table = |folder: String| async move {
+                let path = self.root.clone().join(folder.as_str());
+                Ok::<_, Error>(self.is_table(&path).await?.then_some(folder))
+            };
+            let folders = futures::stream::iter(folders).map(is_table).buffered(LISTINGS_MAX);
+            tables.extend(folders.try_collect::<Vec<_>>().await?.into_iter().flatten());
+        }
+        if is_name(schema) {
+            let children = self.children(&self.root.clone().join(schema)).await?;
+            if !children.iter().any(|child| child == LOG) {
+                tables.extend(self.tables_of(schema, children).await?);
             }
         }
-        let tables = futures::stream::iter(inner)
-            .map(|(schema, table)| async move {
-                let path = self.root.clone().join(schema.as_str()).join(table.as_str());
-                let is_table = self.children(&path).await?.iter().any(|child| child == LOG);
-                Ok::<_, Error>(is_table.then_some((schema, table)))
-            })
-            .buffered(LISTINGS_MAX)
-            .try_collect::<Vec<_>>()
-            .await?;
-        for (schema, table) in tables.into_iter().flatten() {
-            found.entry(schema).or_default().insert(table);
-        }
-        Ok(found)
+        Ok(tables)
+    }
+
+    /// Those of a schema's folders that are tables.
+    async fn tables_of(&self, schema: &str, children: Vec<String>) -> Result<Vec<String>> {
+        let is_table = |child: String| async move {
+            let path = self.root.clone().join(schema).join(child.as_str());
+            Ok::<_, Error>(self.is_table(&path).await?.then_some(child))
+        };
+        let tables = futures::stream::iter(children).map(is_table).buffered(LISTINGS_MAX);
+        Ok(tables.try_collect::<Vec<_>>().await?.into_iter().flatten().collect())
+    }
+
+    async fn is_table(&self, path: &Path) -> Result<bool> {
+        Ok(self.children(path).await?.iter().any(|child| child == LOG))
     }
 
     /// A local folder that is not there lists as empty; say what is wrong instead.
@@ -96,7 +120,9 @@ impl DeltaFolder {
         if self.location.scheme() != "file" {
             return Ok(());
         }
-        let Ok(path) = self.location.to_file_path() else { return Ok(()) };
+        let Ok(path) = self.location.to_file_path() else {
+            return Ok(());
+        };
         match tokio::fs::metadata(&path).await {
             Ok(metadata) if metadata.is_dir() => Ok(()),
             Ok(_) => Err(self.unreachable("is not a folder")),
@@ -108,12 +134,11 @@ impl DeltaFolder {
     }
 
     fn unreachable(&self, what: &str) -> Error {
-        Error::new(ErrorKind::SourceUnavailable, format!("the folder of catalog \"{}\" {what}", self.name))
-            .with_hint("Check the service's location in the configuration.")
-    }
-
-    async fn children_of(&self, folder: &str) -> Result<Vec<String>> {
-        self.children(&self.root.clone().join(folder)).await
+        Error::new(
+            ErrorKind::SourceUnavailable,
+            format!("the folder of catalog \"{}\" {what}", self.name),
+        )
+        .with_hint("Check the service's location in the configuration.")
     }
 
     /// The names of the folders directly below `path`, hidden ones left out unless it is the log.
@@ -122,13 +147,27 @@ impl DeltaFolder {
             Ok(listing) => listing,
             // Vanished since its parent was listed.
             Err(object_store::Error::NotFound { .. }) => return Ok(Vec::new()),
-            Err(error) => return Err(error::from_store(error, &format!("the folder of catalog \"{}\"", self.name))),
+            Err(error) => {
+                return Err(error::from_store(
+                    error,
+                    &format!("the folder of catalog \"{}\"", self.name),
+                ));
+            }
         };
-        let names = listing.common_prefixes.iter().filter_map(|prefix| prefix.filename().map(str::to_owned));
+        let names = listing
+            .common_prefixes
+            .iter()
+            .filter_map(|prefix| prefix.filename().map(str::to_owned));
         Ok(names.filter(|name| is_visible(name) || name == LOG).collect())
     }
 
-    async fn open(&self, name: &TableName, folders: &[&str], version: TableVersion, ctx: &QueryContext) -> Result<Option<Arc<SourceTable>>> {
+    async fn open(
+        &self,
+        name: &TableName,
+        folders: &[&str],
+        version: TableVersion,
+        ctx: &QueryContext,
+    ) -> Result<Option<Arc<SourceTable>>> {
         let mut root = self.location.clone();
         match root.path_segments_mut() {
             Ok(mut segments) => {
@@ -140,7 +179,11 @@ impl DeltaFolder {
             }
             Err(()) => return Ok(None),
         }
-        let location = TableLocation { name: name.clone(), root, store: Arc::clone(&self.store) };
+        let location = TableLocation {
+            name: name.clone(),
+            root,
+            store: Arc::clone(&self.store),
+        };
         self.opener.open(&location, version, ctx).await
     }
 }
@@ -152,18 +195,26 @@ impl Source for DeltaFolder {
     }
 
     async fn schemas(&self, ctx: &QueryContext) -> Result<Vec<String>> {
-        let found = ctx.race(self.list()).await??;
-        let shown = found.into_iter().filter(|(schema, tables)| !tables.is_empty() || *schema == self.default_schema);
-        Ok(shown.map(|(schema, _)| schema).collect())
+        Ok(ctx.race(self.list_schemas()).await??.into_iter().collect())
     }
 
     async fn tables(&self, schema: &str, ctx: &QueryContext) -> Result<Vec<TableSummary>> {
-        let mut found = ctx.race(self.list()).await??;
-        let tables = found.remove(schema).unwrap_or_default();
-        Ok(tables.into_iter().map(|name| TableSummary { name, kind: TableKind::Table }).collect())
+        let tables = ctx.race(self.list_tables(schema)).await??;
+        Ok(tables
+            .into_iter()
+            .map(|name| TableSummary {
+                name,
+                kind: TableKind::Table,
+            })
+            .collect())
     }
 
-    async fn table(&self, name: &TableName, version: TableVersion, ctx: &QueryContext) -> Result<Option<Arc<SourceTable>>> {
+    async fn table(
+        &self,
+        name: &TableName,
+        version: TableVersion,
+        ctx: &QueryContext,
+    ) -> Result<Option<Arc<SourceTable>>> {
         if !is_name(&name.table) || !is_name(&name.schema) {
             return Ok(None);
         }
@@ -178,7 +229,9 @@ impl Source for DeltaFolder {
 
 impl fmt::Debug for DeltaFolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeltaFolder").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("DeltaFolder")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 

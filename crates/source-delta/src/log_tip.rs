@@ -41,7 +41,12 @@ impl Tip {
     }
 
     /// Looks for a change: two `stat`s on a local file system, one listing from the tip onwards elsewhere.
-    pub(crate) async fn change(&self, store: &dyn ObjectStore, log: &Path, local: bool) -> object_store::Result<Change> {
+    pub(crate) async fn change(
+        &self,
+        store: &dyn ObjectStore,
+        log: &Path,
+        local: bool,
+    ) -> object_store::Result<Change> {
         if local {
             let (seen, next) = tokio::join!(
                 Self::of(store, log, self.version),
@@ -72,7 +77,11 @@ impl Tip {
     }
 
     fn new(version: u64, meta: &ObjectMeta) -> Self {
-        Self { version, size: meta.size, modified: meta.last_modified }
+        Self {
+            version,
+            size: meta.size,
+            modified: meta.last_modified,
+        }
     }
 }
 
@@ -100,7 +109,9 @@ pub(crate) async fn exists(store: &dyn ObjectStore, log: &Path) -> object_store:
 /// The version that a commit file's name states.
 pub(crate) fn commit_version(path: &Path) -> Option<u64> {
     let stem = path.filename()?.strip_suffix(".json")?;
-    (stem.len() == 20 && stem.bytes().all(|byte| byte.is_ascii_digit())).then(|| stem.parse().ok()).flatten()
+    (stem.len() == 20 && stem.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| stem.parse().ok())
+        .flatten()
 }
 
 fn commit(log: &Path, version: u64) -> Path {
@@ -135,6 +146,9 @@ mod tests {
             store.delete(&commit(&log, 1)).await.unwrap();
         }
         assert_eq!(newest_commit(&*store, &log).await.unwrap(), Some(0));
-        assert_eq!(commit_version(&Path::from("t/_delta_log/00000000000000000007.crc")), None);
+        assert_eq!(
+            commit_version(&Path::from("t/_delta_log/00000000000000000007.crc")),
+            None
+        );
     }
 }

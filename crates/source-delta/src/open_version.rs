@@ -28,7 +28,9 @@ impl FileLists {
 
 impl fmt::Debug for FileLists {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FileLists").field("lists", &self.0.entry_count()).finish()
+        f.debug_struct("FileLists")
+            .field("lists", &self.0.entry_count())
+            .finish()
     }
 }
 
@@ -70,12 +72,24 @@ impl OpenVersion {
             configuration.column_mapping_mode(),
         )
         .map_err(|error| {
-            let message = format!("the columns of table \"{}\" have types that cannot be read directly", table.table);
+            let message = format!(
+                "the columns of table \"{}\" have types that cannot be read directly",
+                table.table
+            );
             Error::new(ErrorKind::Unsupported, message).with_source(error)
         })?;
         let mut hasher = DefaultHasher::new();
-        (snapshot.table_root().as_str(), snapshot.version(), metadata.id(), tip_ms).hash(&mut hasher);
-        let comment = metadata.description().filter(|text| !text.is_empty()).map(str::to_owned);
+        (
+            snapshot.table_root().as_str(),
+            snapshot.version(),
+            metadata.id(),
+            tip_ms,
+        )
+            .hash(&mut hasher);
+        let comment = metadata
+            .description()
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned);
         Ok(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             columns,
@@ -120,6 +134,8 @@ impl Drop for OpenVersion {
 
 impl fmt::Debug for OpenVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenVersion").field("version", &self.version()).finish_non_exhaustive()
+        f.debug_struct("OpenVersion")
+            .field("version", &self.version())
+            .finish_non_exhaustive()
     }
 }

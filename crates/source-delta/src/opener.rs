@@ -40,7 +40,11 @@ pub struct DeltaOptions {
 
 impl Default for DeltaOptions {
     fn default() -> Self {
-        Self { footer_cache_bytes: 256 << 20, file_list_bytes: 512 << 20, open_tables_max: 10_000 }
+        Self {
+            footer_cache_bytes: 256 << 20,
+            file_list_bytes: 512 << 20,
+            open_tables_max: 10_000,
+        }
     }
 }
 
@@ -69,7 +73,10 @@ impl DeltaOpener {
             lists: FileLists::new(options.file_list_bytes),
             versions: Cache::builder().max_capacity(VERSIONS_MAX).time_to_idle(IDLE).build(),
         };
-        let tables = Cache::builder().max_capacity(options.open_tables_max).time_to_idle(IDLE).build();
+        let tables = Cache::builder()
+            .max_capacity(options.open_tables_max)
+            .time_to_idle(IDLE)
+            .build();
         Arc::new(Self { tables, shared })
     }
 
@@ -93,12 +100,18 @@ impl DeltaOpener {
 
     async fn open_now(&self, location: &TableLocation, version: TableVersion) -> Result<Option<Arc<SourceTable>>> {
         let handle = self.handle(location)?;
-        let Some(version) = handle.version(version, &location.name).await? else { return Ok(None) };
+        let Some(version) = handle.version(version, &location.name).await? else {
+            return Ok(None);
+        };
         let files = Arc::new(handle.data_files(&location.name));
         let state = version.state;
         let comment = version.comment.clone();
         let provider = Arc::new(DeltaTableProvider::new(version, files));
-        Ok(Some(Arc::new(SourceTable { provider, state, comment })))
+        Ok(Some(Arc::new(SourceTable {
+            provider,
+            state,
+            comment,
+        })))
     }
 }
 
@@ -116,7 +129,9 @@ impl TableOpener for DeltaOpener {
 
 impl fmt::Debug for DeltaOpener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeltaOpener").field("tables", &self.tables.entry_count()).finish_non_exhaustive()
+        f.debug_struct("DeltaOpener")
+            .field("tables", &self.tables.entry_count())
+            .finish_non_exhaustive()
     }
 }
 

@@ -6,12 +6,12 @@ use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use contract::ScanOrigin;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::config::TableParquetOptions;
 use datafusion::common::Result;
+use datafusion::common::config::TableParquetOptions;
+use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
-use datafusion::datasource::TableType;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_expr::PhysicalExpr;
@@ -80,7 +80,10 @@ impl DeltaTableProvider {
             file
         });
         let groups = balanced(files.collect(), session.config().target_partitions());
-        let places = projection.iter().filter_map(|&at| columns.places.get(at).copied()).collect();
+        let places = projection
+            .iter()
+            .filter_map(|&at| columns.places.get(at).copied())
+            .collect();
         let config = FileScanConfigBuilder::new(unused_store(session)?, self.parquet_source(session))
             .with_file_groups(groups)
             .with_statistics(statistics::of_scan(&list, &kept, columns))
@@ -121,7 +124,10 @@ impl DeltaTableProvider {
             } else {
                 Arc::new(RelabelExpr::new(column, field.data_type().clone()))
             };
-            named.push(ProjectionExpr { expr, alias: field.name().clone() });
+            named.push(ProjectionExpr {
+                expr,
+                alias: field.name().clone(),
+            });
         }
         Ok(Arc::new(ProjectionExec::try_new(named, scan)?))
     }
@@ -148,14 +154,19 @@ impl TableProvider for DeltaTableProvider {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        Ok(filters.iter().map(|filter| pruning::pushdown(filter, &self.version.columns)).collect())
+        Ok(filters
+            .iter()
+            .map(|filter| pruning::pushdown(filter, &self.version.columns))
+            .collect())
     }
 }
 
 fn unused_store(session: &dyn Session) -> Result<ObjectStoreUrl> {
     let url = ObjectStoreUrl::parse(UNUSED_STORE)?;
     if session.runtime_env().object_store(&url).is_err() {
-        session.runtime_env().register_object_store(url.as_ref(), Arc::new(InMemory::new()));
+        session
+            .runtime_env()
+            .register_object_store(url.as_ref(), Arc::new(InMemory::new()));
     }
     Ok(url)
 }

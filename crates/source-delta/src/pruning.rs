@@ -40,17 +40,15 @@ pub(crate) fn prune(list: &FileList, filters: &[Expr], columns: &Columns, sessio
     if let Some(predicate) = conjunction(others) {
         rule_out(list, predicate, columns, session, &mut mask)?;
     }
-    Ok(mask.iter().enumerate().filter_map(|(at, &keep)| keep.then_some(at)).collect())
+    Ok(mask
+        .iter()
+        .enumerate()
+        .filter_map(|(at, &keep)| keep.then_some(at))
+        .collect())
 }
 
 /// Evaluates a filter on partition columns over one row per file.
-fn decide(
-    list: &FileList,
-    filter: &Expr,
-    columns: &Columns,
-    session: &dyn Session,
-    mask: &mut [bool],
-) -> Result<()> {
+fn decide(list: &FileList, filter: &Expr, columns: &Columns, session: &dyn Session, mask: &mut [bool]) -> Result<()> {
     let schema = DFSchema::try_from(list.partitions.schema())?;
     let expr = session.create_physical_expr(physical(filter.clone(), columns)?, &schema)?;
     let holds = expr.evaluate(&list.partitions)?.into_array(list.files.len())?;
@@ -70,9 +68,13 @@ fn rule_out(
     mask: &mut [bool],
 ) -> Result<()> {
     let schema = DFSchema::try_from(Arc::clone(columns.reader_schema()))?;
-    let Ok(expr) = session.create_physical_expr(predicate, &schema) else { return Ok(()) };
+    let Ok(expr) = session.create_physical_expr(predicate, &schema) else {
+        return Ok(());
+    };
     let builder = PruningPredicateBuilder::new().with_file_schema(Arc::clone(columns.reader_schema()));
-    let Ok(pruning) = builder.try_build(expr) else { return Ok(()) };
+    let Ok(pruning) = builder.try_build(expr) else {
+        return Ok(());
+    };
     if pruning.always_true() {
         return Ok(());
     }
@@ -120,14 +122,21 @@ fn is_decidable(filter: &Expr, columns: &Columns) -> bool {
             | Expr::Literal(_, _) => true,
             _ => false,
         };
-        Ok(if fine { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+        Ok(if fine {
+            TreeNodeRecursion::Continue
+        } else {
+            TreeNodeRecursion::Stop
+        })
     });
     names_column && matches!(visited, Ok(TreeNodeRecursion::Continue))
 }
 
 fn columns_have_user_types(filter: &Expr, columns: &Columns) -> bool {
     filter.column_refs().iter().all(|column| {
-        columns.logical.index_of(&column.name).is_ok_and(|at| columns.has_user_type(at))
+        columns
+            .logical
+            .index_of(&column.name)
+            .is_ok_and(|at| columns.has_user_type(at))
     })
 }
 
@@ -136,7 +145,9 @@ fn physical(filter: Expr, columns: &Columns) -> Result<Expr> {
     let renamed = filter.transform_up(|node| match node {
         Expr::Column(column) => {
             let at = columns.logical.index_of(&column.name)?;
-            let name = columns.reader_field(at).map_or(column.name.as_str(), |field| field.name());
+            let name = columns
+                .reader_field(at)
+                .map_or(column.name.as_str(), |field| field.name());
             Ok(Transformed::yes(Expr::Column(Column::new_unqualified(name))))
         }
         other => Ok(Transformed::no(other)),

@@ -8,8 +8,8 @@ use arrow_array::cast::AsArray as _;
 use arrow_array::{Array, ArrayRef, GenericListArray, MapArray, OffsetSizeTrait, RecordBatch, StructArray};
 use arrow_schema::{ArrowError, DataType, FieldRef, Schema};
 use datafusion::common::Result;
-use datafusion::physical_expr::PhysicalExpr;
 use datafusion::logical_expr::ColumnarValue;
+use datafusion::physical_expr::PhysicalExpr;
 
 /// Evaluates `input` and labels its nested fields as in `target`, which must have the same shape.
 #[derive(Debug, Clone, Eq)]
@@ -85,8 +85,7 @@ fn relabel(array: &ArrayRef, target: &DataType) -> Result<ArrayRef, ArrowError> 
             let columns = from.columns().iter().zip(fields.iter());
             let columns = columns.map(|(column, field)| relabel(column, field.data_type()));
             let columns = columns.collect::<Result<Vec<_>, _>>()?;
-            let labeled =
-                StructArray::try_new_with_length(fields.clone(), columns, from.nulls().cloned(), from.len())?;
+            let labeled = StructArray::try_new_with_length(fields.clone(), columns, from.nulls().cloned(), from.len())?;
             Ok(Arc::new(labeled))
         }
         (DataType::List(_), DataType::List(field)) => relabel_list::<i32>(array, field),
@@ -104,7 +103,9 @@ fn relabel(array: &ArrayRef, target: &DataType) -> Result<ArrayRef, ArrowError> 
             )?;
             Ok(Arc::new(labeled))
         }
-        (from, to) => Err(ArrowError::SchemaError(format!("a column of type {from} cannot be labeled as {to}"))),
+        (from, to) => Err(ArrowError::SchemaError(format!(
+            "a column of type {from} cannot be labeled as {to}"
+        ))),
     }
 }
 

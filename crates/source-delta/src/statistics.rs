@@ -17,7 +17,9 @@ const MERGED_FILES_MAX: usize = 2_000;
 pub(crate) fn of_file(list: &FileList, at: usize, columns: &Columns, with_columns: bool) -> Statistics {
     let schema = columns.reader_schema();
     let mut statistics = Statistics::new_unknown(schema);
-    let Some(file) = list.files.get(at) else { return statistics };
+    let Some(file) = list.files.get(at) else {
+        return statistics;
+    };
     statistics.num_rows = exact_count(file.live_rows);
     if !with_columns {
         return statistics;
@@ -54,7 +56,9 @@ pub(crate) fn of_scan(list: &FileList, kept: &[usize], columns: &Columns) -> Sta
 }
 
 fn exact_count(count: Option<u64>) -> Precision<usize> {
-    count.and_then(|count| usize::try_from(count).ok()).map_or(Precision::Absent, Precision::Exact)
+    count
+        .and_then(|count| usize::try_from(count).ok())
+        .map_or(Precision::Absent, Precision::Exact)
 }
 
 fn fill(column: &mut ColumnStatistics, bounds: &ColumnBounds, at: usize, whole: bool, data_type: &DataType) {
@@ -66,7 +70,10 @@ fn fill(column: &mut ColumnStatistics, bounds: &ColumnBounds, at: usize, whole: 
     };
     column.min_value = bound(&bounds.minimum);
     column.max_value = bound(&bounds.maximum);
-    let nulls = bounds.nulls.as_ref().and_then(|counts| counts.as_primitive_opt::<UInt64Type>());
+    let nulls = bounds
+        .nulls
+        .as_ref()
+        .and_then(|counts| counts.as_primitive_opt::<UInt64Type>());
     column.null_count = match nulls.filter(|counts| at < counts.len() && counts.is_valid(at)) {
         Some(counts) => match usize::try_from(counts.value(at)) {
             Ok(count) if whole => Precision::Exact(count),

@@ -25,11 +25,16 @@ pub fn build_store(location: &Url, options: &BTreeMap<String, String>) -> Result
         if !is_known(&scheme, key) {
             return Err(Error::new(
                 ErrorKind::Configuration,
-                format!("the storage option \"{key}\" is unknown for locations of the scheme \"{}\"", location.scheme()),
+                format!(
+                    "the storage option \"{key}\" is unknown for locations of the scheme \"{}\"",
+                    location.scheme()
+                ),
             ));
         }
     }
-    let pairs = options.iter().map(|(key, value)| (key.to_ascii_lowercase(), value.clone()));
+    let pairs = options
+        .iter()
+        .map(|(key, value)| (key.to_ascii_lowercase(), value.clone()));
     let (store, _) = object_store::parse_url_opts(location, pairs).map_err(|error| {
         Error::new(ErrorKind::Configuration, "the storage options do not fit together").with_source(error)
     })?;

@@ -50,7 +50,11 @@ impl TableHandle {
     pub(crate) fn new(root: Url, store: Arc<dyn ObjectStore>, engine: Arc<dyn Engine>, shared: Shared) -> Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let root_path = Path::from_url_path(root.path()).map_err(|error| {
-            Error::new(ErrorKind::Configuration, "a table's location is not a path of its store").with_source(error)
+            Error::new(
+                ErrorKind::Configuration,
+                "a table's location is not a path of its store",
+            )
+            .with_source(error)
         })?;
         Ok(Self {
             log: root_path.clone().join("_delta_log"),
@@ -78,7 +82,9 @@ impl TableHandle {
 
     /// The version asked for; `None` if there is no table.
     pub(crate) async fn version(&self, version: TableVersion, table: &TableName) -> Result<Option<Arc<OpenVersion>>> {
-        let Some((latest, generation)) = self.latest(table).await? else { return Ok(None) };
+        let Some((latest, generation)) = self.latest(table).await? else {
+            return Ok(None);
+        };
         let wanted = match version {
             TableVersion::Latest => return Ok(Some(latest)),
             TableVersion::Version(wanted) => wanted,
@@ -121,9 +127,16 @@ impl TableHandle {
         }
         let generation = current.as_ref().map_or(0, |current| current.generation + 1);
         *current = None;
-        let Some(snapshot) = self.load(table).await? else { return Ok(None) };
+        let Some(snapshot) = self.load(table).await? else {
+            return Ok(None);
+        };
         let (version, tip) = self.opened(snapshot, table).await?;
-        *current = Some(Current { version: Arc::clone(&version), tip, generation, looked: looking });
+        *current = Some(Current {
+            version: Arc::clone(&version),
+            tip,
+            generation,
+            looked: looking,
+        });
         Ok(Some((version, generation)))
     }
 
@@ -161,7 +174,10 @@ impl TableHandle {
 
     async fn load(&self, table: &TableName) -> Result<Option<SnapshotRef>> {
         let root = self.root.clone();
-        let failed = match self.blocking(move |engine| Snapshot::builder_for(root).build(engine)).await? {
+        let failed = match self
+            .blocking(move |engine| Snapshot::builder_for(root).build(engine))
+            .await?
+        {
             Ok(snapshot) => return Ok(Some(snapshot)),
             Err(KernelError::MaxCatalogVersion(_)) => return self.load_published(table).await.map(Some),
             Err(failed) => failed,
@@ -180,10 +196,15 @@ impl TableHandle {
     /// table, though the catalog may know newer ones.
     async fn load_published(&self, table: &TableName) -> Result<SnapshotRef> {
         let newest = log_tip::newest_commit(&*self.store, &self.log).await;
-        let newest = newest.map_err(|error| error::from_store(error, &log_of(table)))?.unwrap_or_default();
+        let newest = newest
+            .map_err(|error| error::from_store(error, &log_of(table)))?
+            .unwrap_or_default();
         let root = self.root.clone();
-        let build =
-            move |engine: &dyn Engine| Snapshot::builder_for(root).with_max_catalog_version(newest).build(engine);
+        let build = move |engine: &dyn Engine| {
+            Snapshot::builder_for(root)
+                .with_max_catalog_version(newest)
+                .build(engine)
+        };
         match self.blocking(build).await? {
             Ok(snapshot) => Ok(snapshot),
             Err(failed) => Err(self.explained(failed, table).await),
@@ -192,7 +213,11 @@ impl TableHandle {
 
     async fn older(&self, latest: &OpenVersion, wanted: u64, table: &TableName) -> Result<Arc<OpenVersion>> {
         let root = self.root.clone();
-        let bound = latest.snapshot.table_configuration().is_catalog_managed().then(|| latest.version());
+        let bound = latest
+            .snapshot
+            .table_configuration()
+            .is_catalog_managed()
+            .then(|| latest.version());
         let build = move |engine: &dyn Engine| {
             let builder = Snapshot::builder_for(root).at_version(wanted);
             match bound {
@@ -208,7 +233,10 @@ impl TableHandle {
                 if error.kind() != ErrorKind::DataCorrupted {
                     return Err(error);
                 }
-                let message = format!("version {wanted} of table \"{}\" is not available any more", table.table);
+                let message = format!(
+                    "version {wanted} of table \"{}\" is not available any more",
+                    table.table
+                );
                 Err(Error::new(ErrorKind::UndefinedObject, message)
                     .with_detail("The log of a table is kept for a limited time.")
                     .with_source(error))
@@ -218,9 +246,8 @@ impl TableHandle {
 
     async fn version_at(&self, latest: &Arc<OpenVersion>, at_ms: i64, table: &TableName) -> Result<u64> {
         let snapshot = Arc::clone(&latest.snapshot);
-        let search = move |engine: &dyn Engine| {
-            latest_version_as_of(&snapshot, engine, at_ms, HistoryCommitType::Recreatable)
-        };
+        let search =
+            move |engine: &dyn Engine| latest_version_as_of(&snapshot, engine, at_ms, HistoryCommitType::Recreatable);
         match self.blocking(search).await? {
             Ok(commit) => Ok(commit.version),
             Err(failed) => Err(self.explained(failed, table).await),
@@ -239,7 +266,11 @@ impl TableHandle {
     async fn explained(&self, failed: KernelError, table: &TableName) -> Error {
         let damage = error::is_damage(&failed);
         let error = error::from_kernel(failed, table);
-        if damage { diagnosis::name_the_file(error, &*self.store, &self.log, table).await } else { error }
+        if damage {
+            diagnosis::name_the_file(error, &*self.store, &self.log, table).await
+        } else {
+            error
+        }
     }
 
     /// Runs the kernel where it may block; its panics become errors.
@@ -259,6 +290,8 @@ fn log_of(table: &TableName) -> String {
 
 impl fmt::Debug for TableHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TableHandle").field("root", &self.root_path).finish_non_exhaustive()
+        f.debug_struct("TableHandle")
+            .field("root", &self.root_path)
+            .finish_non_exhaustive()
     }
 }

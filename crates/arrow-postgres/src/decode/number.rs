@@ -104,7 +104,7 @@ impl Numeric {
     /// The number `digits` divided by ten to the `scale`.
     fn new(negative: bool, mut digits: String, scale: i64) -> Result<Self, DecodeError> {
         let overflow = || DecodeError::new("22003", "value overflows numeric format");
-        if scale > DIGITS_MAX || scale < -DIGITS_MAX {
+        if !(-DIGITS_MAX..=DIGITS_MAX).contains(&scale) {
             return Err(overflow());
         }
         if scale < 0 {

@@ -16,13 +16,9 @@ use crate::statement::{PreparedStatement, StatementText};
 
 impl ClientSession {
     /// The columns of a statement that is no query; none if it has no rows.
-    pub(super) async fn command_schema(
-        &mut self,
-        statement: &StatementText,
-        ctx: &QueryContext,
-    ) -> Result<Option<SchemaRef>> {
+    pub(super) fn command_schema(&self, statement: &StatementText) -> Result<Option<SchemaRef>> {
         Ok(match &statement.parsed.command {
-            Command::Show(Some(name)) => Some(text_schema(&[&self.settings.shown_name(name)?])),
+            Command::Show(Some(name)) => Some(text_schema(&[self.settings.shown_name(name)?])),
             Command::Show(None) => Some(text_schema(&["name", "setting", "description"])),
             Command::Explain(explain) => {
                 self.explainable(explain)?;
@@ -30,12 +26,6 @@ impl ClientSession {
             }
             Command::Fetch { cursor, .. } => Some(self.cursor_schema(cursor)?),
             Command::Execute { name, .. } => self.named(name)?.schema.clone(),
-            Command::Declare(declare) => {
-                if let Command::Query(query) = &declare.query.command {
-                    self.plan(query, statement, &[], ctx).await?;
-                }
-                None
-            }
             _ => None,
         })
     }
@@ -44,7 +34,9 @@ impl ClientSession {
         let parsed = Arc::clone(&statement.parsed);
         match &parsed.command {
             Command::Empty => Ok(Outcome::Empty),
-            Command::Query(_) | Command::CopyTo(_) => Err(Error::internal("a query without a plan")),
+            Command::Query(_) | Command::CopyTo(_) | Command::Declare(_) => {
+                Err(Error::internal("a query without a plan"))
+            }
             Command::Explain(explain) => self.explain(explain, statement, ctx).await,
             Command::Set { local, name, value } => self.set(*local, name, value.as_deref()),
             Command::SetTransaction { session, modes } => self.set_transaction(*session, *modes),
@@ -70,13 +62,14 @@ impl ClientSession {
                 self.renew_state()?;
                 Ok(Outcome::command("ROLLBACK"))
             }
-            Command::Prepare { name, types, statement: inner } => {
-                self.prepare_named(name, types, inner, statement, ctx).await
-            }
+            Command::Prepare {
+                name,
+                types,
+                statement: inner,
+            } => self.prepare_named(name, types, inner, statement, ctx).await,
             Command::Execute { name, arguments } => self.execute_named(name, arguments, ctx).await,
             Command::Deallocate(name) => self.deallocate(name.as_deref()),
             Command::Discard(kind) => self.discard(*kind),
-            Command::Declare(declare) => self.declare(declare, statement, ctx).await,
             Command::Fetch { cursor, direction } => self.fetch(cursor, *direction, ctx),
             Command::Move { cursor, direction } => self.move_cursor(cursor, *direction, ctx).await,
             Command::Close(name) => self.close(name.as_deref()),
@@ -90,13 +83,17 @@ impl ClientSession {
     /// What a statement that is not offered is answered with.
     fn refuse(&self, tag: &str, kind: OtherKind) -> Error {
         if !self.identity.is_administrator() {
-            return Error::new(ErrorKind::PermissionDenied, format!("permission denied to execute {tag}"));
+            return Error::new(
+                ErrorKind::PermissionDenied,
+                format!("permission denied to execute {tag}"),
+            );
         }
         match kind {
-            OtherKind::Write | OtherKind::Definition => {
-                Error::new(ErrorKind::ReadOnly, format!("cannot execute {tag} in a read-only transaction"))
-                    .with_hint("Tables are served for reading only.")
-            }
+            OtherKind::Write | OtherKind::Definition => Error::new(
+                ErrorKind::ReadOnly,
+                format!("cannot execute {tag} in a read-only transaction"),
+            )
+            .with_hint("Tables are served for reading only."),
             OtherKind::Access => Error::unsupported(format!("{tag} is not supported"))
                 .with_hint("Roles and grants are read from the rule files of the server."),
             OtherKind::Server | OtherKind::Maintenance | OtherKind::TwoPhase => {
@@ -126,7 +123,8 @@ impl ClientSession {
         if local {
             if self.transaction.status == TransactionStatus::Idle {
                 self.settings.set(name, &before)?;
-                self.notices.push(warning("SET LOCAL can only be used in transaction blocks"));
+                self.notices
+                    .push(warning("SET LOCAL can only be used in transaction blocks"));
                 return Ok(Outcome::command("SET"));
             }
             self.transaction.remember_local(name, before);
@@ -142,11 +140,20 @@ impl ClientSession {
 
     fn set_transaction(&mut self, session: bool, modes: TransactionModes) -> Result<Outcome> {
         let names = match session {
-            true => ["default_transaction_isolation", "default_transaction_read_only", "default_transaction_deferrable"],
-            false => ["transaction_isolation", "transaction_read_only", "transaction_deferrable"],
+            true => [
+                "default_transaction_isolation",
+                "default_transaction_read_only",
+                "default_transaction_deferrable",
+            ],
+            false => [
+                "transaction_isolation",
+                "transaction_read_only",
+                "transaction_deferrable",
+            ],
         };
         if !session && self.transaction.status == TransactionStatus::Idle {
-            self.notices.push(warning("SET TRANSACTION can only be used in transaction blocks"));
+            self.notices
+                .push(warning("SET TRANSACTION can only be used in transaction blocks"));
             return Ok(Outcome::command("SET"));
         }
         self.apply_modes(names, modes)?;
@@ -176,7 +183,11 @@ impl ClientSession {
             return Outcome::lines(schema, vec![names, values, descriptions], "SHOW");
         };
         let value = self.settings.get(name)?;
-        Outcome::lines(text_schema(&[&self.settings.shown_name(name)?]), vec![vec![value]], "SHOW")
+        Outcome::lines(
+            text_schema(&[self.settings.shown_name(name)?]),
+            vec![vec![value]],
+            "SHOW",
+        )
     }
 
     fn reset(&mut self, name: Option<&str>) -> Result<Outcome> {
@@ -204,7 +215,14 @@ impl ClientSession {
             self.transaction.remember_local(to, self.settings.value(to));
             self.settings.set(to, &value)?;
         }
-        self.apply_modes(["transaction_isolation", "transaction_read_only", "transaction_deferrable"], modes)?;
+        self.apply_modes(
+            [
+                "transaction_isolation",
+                "transaction_read_only",
+                "transaction_deferrable",
+            ],
+            modes,
+        )?;
         Ok(Outcome::command(tag))
     }
 
@@ -254,7 +272,10 @@ impl ClientSession {
         for data_type in types {
             declared.push(Some(self.type_of(data_type, ctx).await?));
         }
-        let inner = StatementText { whole: Arc::clone(&statement.whole), parsed: Arc::new(inner.clone()) };
+        let inner = StatementText {
+            whole: Arc::clone(&statement.whole),
+            parsed: Arc::new(inner.clone()),
+        };
         let prepared = self.prepare_query(inner, &declared, ctx).await?;
         self.prepared.insert(name.to_owned(), prepared);
         Ok(Outcome::command("PREPARE"))
@@ -296,7 +317,11 @@ impl ClientSession {
                 ErrorKind::Syntax,
                 format!("wrong number of parameters for prepared statement \"{name}\""),
             )
-            .with_detail(format!("Expected {} parameters but got {}.", prepared.parameters.len(), arguments.len())));
+            .with_detail(format!(
+                "Expected {} parameters but got {}.",
+                prepared.parameters.len(),
+                arguments.len()
+            )));
         }
         let values = self.evaluate(arguments, ctx).await?;
         let Some(planned) = &prepared.planned else {
@@ -312,7 +337,10 @@ impl ClientSession {
         }
         let list: Vec<_> = expressions.iter().map(ToString::to_string).collect();
         let batch = self.one_row(&format!("SELECT {}", list.join(", ")), ctx).await?;
-        let values = batch.columns().iter().map(|column| ScalarValue::try_from_array(column, 0));
+        let values = batch
+            .columns()
+            .iter()
+            .map(|column| ScalarValue::try_from_array(column, 0));
         Ok(values.collect::<Result<_, _>>()?)
     }
 
@@ -322,12 +350,19 @@ impl ClientSession {
     }
 
     async fn one_row(&self, sql: &str, ctx: &QueryContext) -> Result<RecordBatch> {
-        let statement = self.parse(sql)?.into_iter().next().ok_or_else(|| Error::internal("no statement in a SELECT"))?;
+        let statement = self
+            .parse(sql)?
+            .into_iter()
+            .next()
+            .ok_or_else(|| Error::internal("no statement in a SELECT"))?;
         let Command::Query(query) = &statement.parsed.command else {
             return Err(Error::internal("a SELECT that is no query"));
         };
         let (_, mut stream) = self.start(query, &statement, ctx).await?;
-        let batch = stream.next().await.ok_or_else(|| Error::internal("a SELECT of constants without a row"))??;
+        let batch = stream
+            .next()
+            .await
+            .ok_or_else(|| Error::internal("a SELECT of constants without a row"))??;
         Ok(batch)
     }
 

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use contract::{Error, ErrorKind, QueryContext, Result};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::ScalarValue;
 use futures::{StreamExt, stream};
 use postgres_dialect::{Command, Declare, FetchCount, FetchDirection};
 use tokio::sync::Mutex;
 
 use super::{ClientSession, NAMED_OBJECTS_MAX, Outcome, TransactionStatus};
 use crate::ResultStream;
+use crate::planning::Planned;
 use crate::statement::StatementText;
 
 /// An open cursor; FETCH holds its rows while it streams.
@@ -73,6 +75,8 @@ impl ClientSession {
         &mut self,
         declare: &Declare,
         statement: &StatementText,
+        planned: &Arc<Planned>,
+        parameters: Vec<ScalarValue>,
         ctx: &QueryContext,
     ) -> Result<Outcome> {
         if self.transaction.status == TransactionStatus::Idle && !declare.hold {
@@ -95,16 +99,33 @@ impl ClientSession {
         let mut own = ctx.clone();
         own.cancellation = tokio_util::sync::CancellationToken::new();
         own.deadline = None;
-        let (schema, stream) = ctx.race(self.start(query, &declare_text(statement, declare), &own)).await??;
+        let schema = Arc::clone(&planned.schema);
+        let start = async {
+            let executable = self.executable(query, statement, planned, parameters, &own).await?;
+            self.run(executable, &own).await
+        };
+        let stream = ctx.race(start).await??;
         let rows = Arc::new(Mutex::new(Rows { stream, rest: None }));
-        self.cursors.insert(declare.name.clone(), Cursor { schema, rows, hold: declare.hold });
+        self.cursors.insert(
+            declare.name.clone(),
+            Cursor {
+                schema,
+                rows,
+                hold: declare.hold,
+            },
+        );
         Ok(Outcome::command("DECLARE CURSOR"))
     }
 
     pub(super) fn cursor(&self, name: &str) -> Result<&Cursor> {
-        self.cursors.get(name).ok_or_else(|| {
-            Error::new(ErrorKind::UndefinedCursor, format!("cursor \"{name}\" does not exist"))
-        })
+        self.cursors
+            .get(name)
+            .ok_or_else(|| Error::new(ErrorKind::UndefinedCursor, format!("cursor \"{name}\" does not exist")))
+    }
+
+    /// The columns of a cursor that DECLARE made; none if there is no such cursor.
+    pub fn cursor_columns(&self, name: &str) -> Option<SchemaRef> {
+        self.cursors.get(name).map(|cursor| Arc::clone(&cursor.schema))
     }
 
     pub(super) fn cursor_schema(&self, name: &str) -> Result<SchemaRef> {
@@ -129,7 +150,11 @@ impl ClientSession {
                 Ok(None) => None,
             }
         });
-        Ok(Outcome::Rows { schema, stream: Box::pin(stream), tag: "FETCH" })
+        Ok(Outcome::Rows {
+            schema,
+            stream: Box::pin(stream),
+            tag: "FETCH",
+        })
     }
 
     pub(super) async fn move_cursor(
@@ -145,7 +170,9 @@ impl ClientSession {
         while let Some(batch) = stream.next().await {
             moved += batch?.num_rows();
         }
-        Ok(Outcome::Command { tag: format!("MOVE {moved}") })
+        Ok(Outcome::Command {
+            tag: format!("MOVE {moved}"),
+        })
     }
 
     pub(super) fn close(&mut self, name: Option<&str>) -> Result<Outcome> {
@@ -161,9 +188,4 @@ impl ClientSession {
             }
         }
     }
-}
-
-/// The query of a cursor as a statement of its own, with positions in the whole text.
-fn declare_text(statement: &StatementText, declare: &Declare) -> StatementText {
-    StatementText { whole: Arc::clone(&statement.whole), parsed: Arc::new((*declare.query).clone()) }
 }

@@ -40,7 +40,9 @@ impl ClientSession {
         let (Some(planned), Command::Query(query)) = (&prepared.planned, &prepared.statement.parsed.command) else {
             return Err(Error::unsupported("only a query can be explained"));
         };
-        let executable = self.executable(query, &prepared.statement, planned, values, ctx).await?;
+        let executable = self
+            .executable(query, &prepared.statement, planned, values, ctx)
+            .await?;
         let administrator = self.identity.is_administrator();
         let mut lines = Vec::new();
         if explain.analyze {
@@ -53,9 +55,16 @@ impl ClientSession {
             }
             lines.extend(policy::render_physical(&plan, administrator).lines().map(str::to_owned));
             lines.push(format!("Rows: {rows}"));
-            lines.push(format!("Execution Time: {:.3} ms", started.elapsed().as_secs_f64() * 1000.0));
+            lines.push(format!(
+                "Execution Time: {:.3} ms",
+                started.elapsed().as_secs_f64() * 1000.0
+            ));
         } else {
-            lines.extend(policy::render_physical(executable.plan(), administrator).lines().map(str::to_owned));
+            lines.extend(
+                policy::render_physical(executable.plan(), administrator)
+                    .lines()
+                    .map(str::to_owned),
+            );
         }
         Outcome::lines(text_schema(&["QUERY PLAN"]), vec![lines], "EXPLAIN")
     }

@@ -80,7 +80,10 @@ impl ClientSession {
         }
         let catalog = default_catalog(&engine, &identity, options.catalog)?;
         let mut settings = Settings::new(identity.user(), identity.is_administrator());
-        settings.set_initial("search_path", &postgres_dialect::quote_identifier(&engine.shared().options.default_schema))?;
+        settings.set_initial(
+            "search_path",
+            &postgres_dialect::quote_identifier(&engine.shared().options.default_schema),
+        )?;
         for (name, value) in &options.settings {
             settings.set_initial(name, value)?;
         }
@@ -130,7 +133,10 @@ impl ClientSession {
     pub fn parse(&self, sql: &str) -> Result<Vec<StatementText>> {
         let whole: Arc<str> = sql.into();
         let parsed = postgres_dialect::parse(sql, &self.limits)?;
-        let with_text = |parsed| StatementText { whole: Arc::clone(&whole), parsed: Arc::new(parsed) };
+        let with_text = |parsed| StatementText {
+            whole: Arc::clone(&whole),
+            parsed: Arc::new(parsed),
+        };
         Ok(parsed.into_iter().map(with_text).collect())
     }
 
@@ -151,20 +157,29 @@ impl ClientSession {
                 Command::Query(query) => Some((&**query, &statement)),
                 _ => None,
             },
+            Command::Declare(declare) => match &declare.query.command {
+                Command::Query(query) => Some((&**query, &statement)),
+                _ => None,
+            },
             _ => None,
         };
-        let is_copy = matches!(statement.parsed.command, Command::CopyTo(_));
+        let has_rows = matches!(statement.parsed.command, Command::Query(_));
         if let Some((query, text)) = planned {
-            let planned = self.plan(query, text, declared, ctx).await?;
+            let planned = Box::pin(self.plan(query, text, declared, ctx)).await?;
             return Ok(Arc::new(PreparedStatement {
                 parameters: planned.parameters.clone(),
-                schema: (!is_copy).then(|| Arc::clone(&planned.schema)),
+                schema: has_rows.then(|| Arc::clone(&planned.schema)),
                 planned: Some(planned),
                 statement,
             }));
         }
-        let schema = self.command_schema(&statement, ctx).await?;
-        Ok(Arc::new(PreparedStatement { statement, parameters: Vec::new(), schema, planned: None }))
+        let schema = self.command_schema(&statement)?;
+        Ok(Arc::new(PreparedStatement {
+            statement,
+            parameters: Vec::new(),
+            schema,
+            planned: None,
+        }))
     }
 
     /// Runs a statement. The rights, rules and table versions are those of now, whenever it was prepared.
@@ -180,8 +195,13 @@ impl ClientSession {
         self.check_transaction(&statement.statement)?;
         ctx.check()?;
         match &statement.planned {
-            Some(planned) => self.execute_query(statement, planned, parameters, ctx).await,
-            None => self.execute_command(&statement.statement, ctx).await,
+            Some(planned) => match &statement.statement.parsed.command {
+                Command::Declare(declare) => {
+                    Box::pin(self.declare(declare, &statement.statement, planned, parameters, ctx)).await
+                }
+                _ => Box::pin(self.execute_query(statement, planned, parameters, ctx)).await,
+            },
+            None => Box::pin(self.execute_command(&statement.statement, ctx)).await,
         }
     }
 
@@ -220,7 +240,11 @@ impl ClientSession {
         }
         self.transaction.settings_touched = false;
         let now = self.settings.reported();
-        let changed = now.iter().filter(|pair| !self.reported.contains(pair)).cloned().collect();
+        let changed = now
+            .iter()
+            .filter(|pair| !self.reported.contains(pair))
+            .cloned()
+            .collect();
         self.reported = now;
         changed
     }
@@ -280,11 +304,18 @@ fn default_catalog(engine: &Engine, identity: &Identity, asked: Option<String>) 
         if sources.find(&name).is_some() && visible(&name) {
             return Ok(name);
         }
-        return Err(Error::new(ErrorKind::UndefinedCatalog, format!("database \"{name}\" does not exist")));
+        return Err(Error::new(
+            ErrorKind::UndefinedCatalog,
+            format!("database \"{name}\" does not exist"),
+        ));
     }
     if let Some(name) = &engine.shared().options.default_catalog {
         return Ok(name.clone());
     }
-    let first = sources.sources.iter().map(|source| source.name()).find(|name| visible(name));
+    let first = sources
+        .sources
+        .iter()
+        .map(|source| source.name())
+        .find(|name| visible(name));
     Ok(first.unwrap_or("lakegate").to_owned())
 }

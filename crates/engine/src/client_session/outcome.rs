@@ -44,9 +44,16 @@ impl Outcome {
 
     /// Rows of text columns that are all there.
     pub(crate) fn lines(schema: SchemaRef, columns: Vec<Vec<String>>, tag: &'static str) -> contract::Result<Self> {
-        let arrays = columns.into_iter().map(|column| Arc::new(StringArray::from(column)) as ArrayRef).collect();
+        let arrays = columns
+            .into_iter()
+            .map(|column| Arc::new(StringArray::from(column)) as ArrayRef)
+            .collect();
         let batch = RecordBatch::try_new(Arc::clone(&schema), arrays)?;
-        Ok(Self::Rows { schema, stream: Box::pin(stream::iter([Ok(batch)])), tag })
+        Ok(Self::Rows {
+            schema,
+            stream: Box::pin(stream::iter([Ok(batch)])),
+            tag,
+        })
     }
 }
 
@@ -55,7 +62,10 @@ impl fmt::Debug for Outcome {
         match self {
             Self::Rows { tag, .. } => f.debug_struct("Rows").field("tag", tag).finish_non_exhaustive(),
             Self::Command { tag } => f.debug_struct("Command").field("tag", tag).finish(),
-            Self::CopyOut { options, .. } => f.debug_struct("CopyOut").field("options", options).finish_non_exhaustive(),
+            Self::CopyOut { options, .. } => f
+                .debug_struct("CopyOut")
+                .field("options", options)
+                .finish_non_exhaustive(),
             Self::Empty => f.write_str("Empty"),
         }
     }
@@ -63,5 +73,10 @@ impl fmt::Debug for Outcome {
 
 /// A schema of text columns.
 pub(crate) fn text_schema(names: &[&str]) -> SchemaRef {
-    Arc::new(Schema::new(names.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect::<Vec<_>>()))
+    Arc::new(Schema::new(
+        names
+            .iter()
+            .map(|name| Field::new(*name, DataType::Utf8, true))
+            .collect::<Vec<_>>(),
+    ))
 }

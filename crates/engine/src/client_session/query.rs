@@ -102,7 +102,11 @@ impl ClientSession {
         if planned.stamp() == planning.key.stamp && planning.is_current(planned).await? {
             return planning.executable(planned, values).await;
         }
-        let declared: Vec<_> = planned.parameters.iter().map(|field| Some(field.data_type().clone())).collect();
+        let declared: Vec<_> = planned
+            .parameters
+            .iter()
+            .map(|field| Some(field.data_type().clone()))
+            .collect();
         let renewed = planning.plan(query, text, &declared).await?;
         if renewed.schema != planned.schema {
             return Err(contract::Error::unsupported("cached plan must not change result type")
@@ -134,8 +138,16 @@ impl ClientSession {
         let schema = Arc::clone(&planned.schema);
         let stream = self.run(executable, ctx).await?;
         Ok(match copy {
-            Some(options) => Outcome::CopyOut { schema, stream, options: options.clone() },
-            None => Outcome::Rows { schema, stream, tag: "SELECT" },
+            Some(options) => Outcome::CopyOut {
+                schema,
+                stream,
+                options: options.clone(),
+            },
+            None => Outcome::Rows {
+                schema,
+                stream,
+                tag: "SELECT",
+            },
         })
     }
 
@@ -156,6 +168,6 @@ impl ClientSession {
         let admission = Arc::clone(&self.engine.shared().admission);
         let permit = ctx.race(admission.acquire_owned()).await?;
         let stream = execute_stream(Arc::clone(executable.plan()), self.state.task_ctx())?;
-        Ok(GuardedStream::new(stream, ctx.clone(), permit.ok()))
+        Ok(GuardedStream::start(stream, ctx.clone(), permit.ok()))
     }
 }

@@ -101,8 +101,14 @@ impl Transaction {
     }
 
     fn find(&self, name: &str) -> Result<usize> {
-        self.savepoints.iter().rposition(|(saved, _)| saved == name).ok_or_else(|| {
-            Error::new(ErrorKind::InvalidSavepoint, format!("savepoint \"{name}\" does not exist"))
-        })
+        self.savepoints
+            .iter()
+            .rposition(|(saved, _)| saved == name)
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorKind::InvalidSavepoint,
+                    format!("savepoint \"{name}\" does not exist"),
+                )
+            })
     }
 }

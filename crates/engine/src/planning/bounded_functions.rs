@@ -32,7 +32,9 @@ pub(crate) fn bound_functions(state: &mut SessionState) -> Result<()> {
         ("generate_series", Growth::Series),
         ("range", Growth::Series),
     ] {
-        let Some(inner) = state.scalar_functions().get(name).cloned() else { continue };
+        let Some(inner) = state.scalar_functions().get(name).cloned() else {
+            continue;
+        };
         state.register_udf(Arc::new(ScalarUDF::from(Bounded { inner, growth })))?;
     }
     Ok(())
@@ -97,7 +99,10 @@ impl ScalarUDFImpl for Bounded {
 impl Bounded {
     /// What the call will produce, in bytes; constants count once, as they are evaluated once.
     fn size(&self, arguments: &ScalarFunctionArgs) -> Result<i128> {
-        let constant = arguments.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
+        let constant = arguments
+            .args
+            .iter()
+            .all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
         let rows = if constant { 1 } else { arguments.number_rows };
         let numbers = |at: usize| whole_numbers(arguments.args.get(at), rows);
         let sum = |sizes: &mut dyn Iterator<Item = i128>| sizes.fold(0_i128, i128::saturating_add);
@@ -105,7 +110,10 @@ impl Bounded {
             Growth::TextTimes => {
                 let lengths = text_lengths(arguments.args.first(), rows)?;
                 let counts = numbers(1)?;
-                sum(&mut lengths.iter().zip(&counts).map(|(length, count)| length * (*count).max(0)))
+                sum(&mut lengths
+                    .iter()
+                    .zip(&counts)
+                    .map(|(length, count)| length * (*count).max(0)))
             }
             Growth::TextTo => sum(&mut numbers(1)?.into_iter().map(|count| count.max(0))),
             Growth::ElementTimes => sum(&mut numbers(1)?.into_iter().map(|count| count.max(0) * ELEMENT_BYTES)),
@@ -114,7 +122,11 @@ impl Bounded {
                 let one = arguments.args.len() == 1;
                 sum(&mut (0..rows).map(|row| {
                     let at = |values: &[i128], otherwise| values.get(row).copied().unwrap_or(otherwise);
-                    let (start, stop) = if one { (0, at(&first, 0)) } else { (at(&first, 0), at(&second, 0)) };
+                    let (start, stop) = if one {
+                        (0, at(&first, 0))
+                    } else {
+                        (at(&first, 0), at(&second, 0))
+                    };
                     let step = at(&third, 1).abs().max(1);
                     (stop - start).abs() / step * ELEMENT_BYTES
                 }))
@@ -125,7 +137,9 @@ impl Bounded {
 
 /// The whole numbers of an argument, zero for null; empty if it holds something else (dates, intervals).
 fn whole_numbers(argument: Option<&ColumnarValue>, rows: usize) -> Result<Vec<i128>> {
-    let Some(argument) = argument else { return Ok(Vec::new()) };
+    let Some(argument) = argument else {
+        return Ok(Vec::new());
+    };
     if !argument.data_type().is_integer() {
         return Ok(Vec::new());
     }
@@ -136,9 +150,19 @@ fn whole_numbers(argument: Option<&ColumnarValue>, rows: usize) -> Result<Vec<i1
 
 /// The lengths of a text argument, in bytes, zero for null.
 fn text_lengths(argument: Option<&ColumnarValue>, rows: usize) -> Result<Vec<i128>> {
-    let Some(argument) = argument else { return Ok(Vec::new()) };
+    let Some(argument) = argument else {
+        return Ok(Vec::new());
+    };
     let array = argument.to_array(rows)?;
     let array = cast(&array, &DataType::Utf8View)?;
     let array = array.as_string_view();
-    Ok((0..array.len()).map(|row| if array.is_null(row) { 0 } else { array.value(row).len() as i128 }).collect())
+    Ok((0..array.len())
+        .map(|row| {
+            if array.is_null(row) {
+                0
+            } else {
+                array.value(row).len() as i128
+            }
+        })
+        .collect())
 }

@@ -36,7 +36,10 @@ pub(crate) struct PlanCache {
 
 impl PlanCache {
     pub(crate) fn new() -> Self {
-        Self { plans: moka::sync::Cache::new(PLANS_MAX), presented: PresentedTables::new() }
+        Self {
+            plans: moka::sync::Cache::new(PLANS_MAX),
+            presented: PresentedTables::new(),
+        }
     }
 
     pub(crate) fn get(&self, key: &PlanKey) -> Option<Arc<Planned>> {

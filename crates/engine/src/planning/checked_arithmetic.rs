@@ -12,8 +12,8 @@ use datafusion::common::{DFSchema, Result};
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{
-    BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
-    Signature, Volatility,
+    BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion::optimizer::AnalyzerRule;
 
@@ -59,12 +59,17 @@ impl CheckedArithmetic {
 
     fn rewrite(&self, expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         expr.transform_up(|expr| {
-            let Expr::BinaryExpr(binary) = expr else { return Ok(Transformed::no(expr)) };
+            let Expr::BinaryExpr(binary) = expr else {
+                return Ok(Transformed::no(expr));
+            };
             let Some(function) = self.replacement(&binary, schema) else {
                 return Ok(Transformed::no(Expr::BinaryExpr(binary)));
             };
             let arguments = vec![*binary.left, *binary.right];
-            Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(function), arguments))))
+            Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction::new_udf(
+                Arc::clone(function),
+                arguments,
+            ))))
         })
     }
 }
@@ -90,9 +95,17 @@ impl AnalyzerRule for CheckedArithmetic {
             let rewritten = plan.map_expressions(|expr| {
                 let name = saver.save(&expr);
                 let rewritten = self.rewrite(expr, &schema)?;
-                Ok(if rewritten.transformed { rewritten.update_data(|expr| name.restore(expr)) } else { rewritten })
+                Ok(if rewritten.transformed {
+                    rewritten.update_data(|expr| name.restore(expr))
+                } else {
+                    rewritten
+                })
             })?;
-            if rewritten.transformed { rewritten.map_data(LogicalPlan::recompute_schema) } else { Ok(rewritten) }
+            if rewritten.transformed {
+                rewritten.map_data(LogicalPlan::recompute_schema)
+            } else {
+                Ok(rewritten)
+            }
         })
         .map(|transformed| transformed.data)
     }
@@ -114,7 +127,10 @@ struct CheckedOperation {
 
 impl CheckedOperation {
     fn new(operation: Operation) -> Self {
-        Self { operation, signature: Signature::any(2, Volatility::Immutable) }
+        Self {
+            operation,
+            signature: Signature::any(2, Volatility::Immutable),
+        }
     }
 }
 
@@ -162,5 +178,8 @@ fn has_zero(divisor: &ColumnarValue) -> Result<bool> {
     let zero32 = |array: &Float32Array| array.iter().flatten().any(|value| value == 0.0);
     let zero64 = |array: &Float64Array| array.iter().flatten().any(|value| value == 0.0);
     let any = array.as_any();
-    Ok(any.downcast_ref::<Float32Array>().is_some_and(zero32) || any.downcast_ref::<Float64Array>().is_some_and(zero64))
+    Ok(
+        any.downcast_ref::<Float32Array>().is_some_and(zero32)
+            || any.downcast_ref::<Float64Array>().is_some_and(zero64),
+    )
 }

@@ -1,10 +1,12 @@
 //! Types of literals: PostgreSQL reads `1` as integer and only what does not fit as bigint; DataFusion reads all as
 //! bigint. The type shows in what a client is told of a column.
 
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use std::sync::Arc;
+
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, ScalarValue};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::expr_rewriter::{NamePreserver, coerce_plan_expr_for_schema};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, RecursiveQuery};
 
 /// Makes each integer literal of a plan that was just bound as narrow as PostgreSQL reads it.
 pub(crate) fn narrow_integers(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -17,16 +19,42 @@ pub(crate) fn narrow_integers(plan: LogicalPlan) -> Result<LogicalPlan> {
         let narrowed = plan.map_expressions(|expr| {
             let name = names.save(&expr);
             let narrowed = expr.transform_up(|expr| Ok(narrow(expr)))?;
-            Ok(if narrowed.transformed { narrowed.update_data(|expr| name.restore(expr)) } else { narrowed })
+            Ok(if narrowed.transformed {
+                narrowed.update_data(|expr| name.restore(expr))
+            } else {
+                narrowed
+            })
         })?;
         // Also where only an input changed: a parent's schema repeats the types of its inputs.
-        narrowed.map_data(|plan| if plan.inputs().is_empty() && !is_values(&plan) { Ok(plan) } else { plan.recompute_schema() })
+        narrowed.map_data(|plan| match plan {
+            LogicalPlan::RecursiveQuery(query) => as_work_table(query),
+            LogicalPlan::Values(rows) => LogicalPlanBuilder::values(rows.values)?.build(),
+            plan if plan.inputs().is_empty() => Ok(plan),
+            plan => plan.recompute_schema(),
+        })
     })
     .map(|transformed| transformed.data)
 }
 
-fn is_values(plan: &LogicalPlan) -> bool {
-    matches!(plan, LogicalPlan::Values(_))
+/// Both terms of a recursion with the types of the work table, which were settled before literals became narrow.
+fn as_work_table(mut query: RecursiveQuery) -> Result<LogicalPlan> {
+    let mut schema = None;
+    query.recursive_term.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && scan.table_name.table() == query.name
+        {
+            schema = Some(Arc::clone(&scan.projected_schema));
+            return Ok(TreeNodeRecursion::Stop);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    // A scan that gives some columns only is of no use; it gives all before the plan is optimized.
+    if let Some(schema) = schema.filter(|schema| schema.fields().len() == query.static_term.schema().fields().len()) {
+        let term = |term: &LogicalPlan| Ok(Arc::new(coerce_plan_expr_for_schema(term.clone(), &schema)?));
+        let (first, then): (Result<_>, Result<_>) = (term(&query.static_term), term(&query.recursive_term));
+        (query.static_term, query.recursive_term) = (first?, then?);
+    }
+    Ok(LogicalPlan::RecursiveQuery(query))
 }
 
 fn narrow(expr: Expr) -> Transformed<Expr> {

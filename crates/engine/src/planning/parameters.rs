@@ -8,6 +8,7 @@ use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, LogicalPlan};
+use postgres_dialect::PG_TYPE_METADATA;
 
 /// More parameters than the protocol can carry are refused.
 const PARAMETERS_MAX: usize = 65_535;
@@ -17,7 +18,37 @@ pub(crate) type KnownTypes = Vec<Option<FieldRef>>;
 
 /// A parameter's field of that type.
 pub(crate) fn parameter_field(number: usize, data_type: DataType) -> FieldRef {
-    Arc::new(Field::new(format!("${number}"), data_type, true))
+    // Nothing but an oid is unsigned.
+    let name = match &data_type {
+        DataType::UInt32 => Some("oid"),
+        DataType::List(item) if item.data_type() == &DataType::UInt32 => Some("_oid"),
+        _ => None,
+    };
+    let field = Arc::new(Field::new(format!("${number}"), data_type, true));
+    match name {
+        Some(name) => marked(&field, name),
+        None => field,
+    }
+}
+
+/// The field with the name of the PostgreSQL type that a client is told.
+fn marked(field: &Field, name: &str) -> FieldRef {
+    Arc::new(
+        field
+            .clone()
+            .with_metadata([(PG_TYPE_METADATA.to_owned(), name.to_owned())].into()),
+    )
+}
+
+/// What a parameter is that is cast by that function.
+fn told_type(function: &str) -> Option<(DataType, &'static str)> {
+    Some(match function {
+        "lakegate_uuid" => (DataType::Utf8, "uuid"),
+        "lakegate_json" => (DataType::Utf8, "json"),
+        "lakegate_jsonb" => (DataType::Utf8, "jsonb"),
+        "lakegate_oid" => (DataType::UInt32, "oid"),
+        _ => return None,
+    })
 }
 
 /// Completes `declared` by what the bound `plan` says; what stays unknown is text, as in PostgreSQL.
@@ -29,6 +60,7 @@ pub(crate) fn infer(plan: &LogicalPlan, declared: &[Option<DataType>]) -> Result
     for (index, data_type) in declared.iter().enumerate() {
         found.insert(index + 1, data_type.clone());
     }
+    let mut told = BTreeMap::new();
     let mut failure = None;
     walk(plan, &mut |expr| {
         let (id, data_type) = match expr {
@@ -36,9 +68,20 @@ pub(crate) fn infer(plan: &LogicalPlan, declared: &[Option<DataType>]) -> Result
                 Expr::Placeholder(placeholder) => (&placeholder.id, Some(cast.field.data_type().clone())),
                 _ => return,
             },
-            Expr::Placeholder(placeholder) => {
-                (&placeholder.id, placeholder.field.as_ref().map(|field| field.data_type().clone()))
-            }
+            // Casts to types that only PostgreSQL has are functions by now.
+            Expr::ScalarFunction(function) => match (function.args.as_slice(), told_type(function.name())) {
+                ([Expr::Placeholder(placeholder)], Some((data_type, name))) => {
+                    if let Ok(number) = number(&placeholder.id) {
+                        told.entry(number).or_insert(name);
+                    }
+                    (&placeholder.id, Some(data_type))
+                }
+                _ => return,
+            },
+            Expr::Placeholder(placeholder) => (
+                &placeholder.id,
+                placeholder.field.as_ref().map(|field| field.data_type().clone()),
+            ),
             _ => return,
         };
         match number(id) {
@@ -63,7 +106,11 @@ pub(crate) fn infer(plan: &LogicalPlan, declared: &[Option<DataType>]) -> Result
             Some(field.data_type().clone()).filter(|data_type| *data_type != DataType::Null)
         });
         let limit = || is_row_count(plan, number).then_some(DataType::Int64);
-        parameter_field(number, plain(known.or_else(limit).unwrap_or(DataType::Utf8)))
+        let field = parameter_field(number, plain(known.or_else(limit).unwrap_or(DataType::Utf8)));
+        match told.get(&number) {
+            Some(name) if declared.get(number - 1).is_none_or(Option::is_none) => marked(&field, name),
+            _ => field,
+        }
     });
     Ok(fields.collect())
 }
@@ -81,9 +128,14 @@ fn plain(data_type: DataType) -> DataType {
 fn number(id: &str) -> Result<usize> {
     match id.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok()) {
         Some(number) if (1..=PARAMETERS_MAX).contains(&number) => Ok(number),
-        Some(_) => Err(Error::new(ErrorKind::LimitExceeded, format!("there is no parameter {id}"))),
-        None => Err(Error::new(ErrorKind::Syntax, format!("syntax error at or near \"{id}\""))
-            .with_hint("Parameters are written $1, $2 and so on.")),
+        Some(_) => Err(Error::new(
+            ErrorKind::LimitExceeded,
+            format!("there is no parameter {id}"),
+        )),
+        None => Err(
+            Error::new(ErrorKind::Syntax, format!("syntax error at or near \"{id}\""))
+                .with_hint("Parameters are written $1, $2 and so on."),
+        ),
     }
 }
 
@@ -120,7 +172,11 @@ pub(crate) fn convert(values: Vec<ScalarValue>, fields: &[FieldRef]) -> Result<V
     if values.len() != fields.len() {
         return Err(Error::new(
             ErrorKind::ProtocolViolation,
-            format!("bind message supplies {} parameters, but the statement requires {}", values.len(), fields.len()),
+            format!(
+                "bind message supplies {} parameters, but the statement requires {}",
+                values.len(),
+                fields.len()
+            ),
         ));
     }
     let cast = |(value, field): (ScalarValue, &FieldRef)| match value.data_type() == *field.data_type() {

@@ -99,7 +99,9 @@ impl PlanningSession<'_> {
         let (tables, reads_catalog) = self.open_tables(&statement, text, &versions).await?;
         let types = declared.iter().enumerate();
         let known = types.map(|(index, data_type)| {
-            data_type.clone().map(|data_type| parameters::parameter_field(index + 1, data_type))
+            data_type
+                .clone()
+                .map(|data_type| parameters::parameter_field(index + 1, data_type))
         });
         let first = self.bind(statement.clone(), text, &tables, known.collect())?;
         let parameters = parameters::infer(&first, declared)?;
@@ -112,6 +114,7 @@ impl PlanningSession<'_> {
         let authorized = policy::authorize(bound, self.finder.identity, self.finder.access.version)?;
         let optimized = self.optimize(&authorized, text)?;
         let schema = shown_schema(optimized.plan().schema().as_arrow());
+        let schema = if reads_catalog { with_oids(&schema) } else { schema };
         let timeless = !reads_catalog && is_timeless(authorized.plan())?;
         let physical = match parameters.is_empty() {
             true => Some(self.physical(&optimized).await?),
@@ -139,26 +142,46 @@ impl PlanningSession<'_> {
         let optimized = match (&planned.optimized, values.is_empty()) {
             (Some(optimized), true) => return optimized.executable(self.physical(optimized).await?),
             (Some(optimized), false) => {
-                let plan = optimized.plan().clone().replace_params_with_values(&ParamValues::from(values))?;
+                let plan = optimized
+                    .plan()
+                    .clone()
+                    .replace_params_with_values(&ParamValues::from(values))?;
                 planned.authorized.optimized(plan)?
             }
             (None, true) => self.optimize(&planned.authorized, "")?,
             (None, false) => {
-                let plan = self.state.optimize(planned.authorized.plan())?;
-                planned.authorized.optimized(plan.replace_params_with_values(&ParamValues::from(values))?)?
+                let plan = self.optimized(planned.authorized.plan())?;
+                planned
+                    .authorized
+                    .optimized(plan.replace_params_with_values(&ParamValues::from(values))?)?
             }
         };
         optimized.executable(self.physical(&optimized).await?)
     }
 
     fn optimize(&self, authorized: &AuthorizedPlan, text: &str) -> Result<OptimizedPlan> {
-        let plan = self.state.optimize(authorized.plan()).map_err(|error| located(error, text))?;
+        let plan = self
+            .optimized(authorized.plan())
+            .map_err(|error| located(error, text))?;
         authorized.optimized(plan)
+    }
+
+    fn optimized(&self, plan: &LogicalPlan) -> datafusion::common::Result<LogicalPlan> {
+        if is_timeless(plan)? {
+            return self.state.optimize(plan);
+        }
+        // What is only true now is folded as of the statement's start.
+        let mut state = self.state.clone();
+        state.mark_start_execution();
+        state.optimize(plan)
     }
 
     async fn physical(&self, optimized: &OptimizedPlan) -> Result<Arc<dyn ExecutionPlan>> {
         let planner = self.state.query_planner();
-        Ok(self.ctx.race(planner.create_physical_plan(optimized.plan(), self.state)).await??)
+        Ok(self
+            .ctx
+            .race(planner.create_physical_plan(optimized.plan(), self.state))
+            .await??)
     }
 
     fn bind(
@@ -168,14 +191,17 @@ impl PlanningSession<'_> {
         tables: &StatementTables,
         types: parameters::KnownTypes,
     ) -> Result<LogicalPlan> {
-        let binder = Binder { state: self.state, tables: &tables.sources };
+        let binder = Binder {
+            state: self.state,
+            tables: &tables.sources,
+        };
         let options = ParserOptions::from(&self.state.config_options().sql_parser);
         let planner = SqlToRel::new_with_options(&binder, options);
         let mut context = PlannerContext::new().with_prepare_param_data_types(types);
         let plan = planner
             .sql_statement_to_plan_with_context(statement, &mut context)
             .map_err(|error| located(error, text))?;
-        Ok(narrow_integers(plan)?)
+        Ok(postgres_dialect::resolve_unknowns(narrow_integers(plan)?)?)
     }
 
     async fn open_tables(
@@ -207,8 +233,11 @@ impl PlanningSession<'_> {
                 Some((table, version)) => (with_table(&written, table), *version),
                 None => (written.clone(), TableVersion::Latest),
             };
-            let (provider, opened) =
-                self.finder.find(&meant, version).await.map_err(|error| place(error, &meant, statement, text))?;
+            let (provider, opened) = self
+                .finder
+                .find(&meant, version)
+                .await
+                .map_err(|error| place(error, &meant, statement, text))?;
             Ok::<_, Error>((written, provider, opened))
         });
         for (written, provider, opened) in futures::future::try_join_all(opened).await? {
@@ -262,8 +291,28 @@ fn shown_schema(schema: &Schema) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
+/// Unsigned numbers of the catalog are oids, also where an expression lost what the column said.
+fn with_oids(schema: &Schema) -> SchemaRef {
+    let marked = |field: &FieldRef| {
+        let name = match field.data_type() {
+            DataType::UInt32 => "oid",
+            DataType::List(item) if item.data_type() == &DataType::UInt32 => "_oid",
+            _ => return Arc::clone(field),
+        };
+        let mut metadata = field.metadata().clone();
+        metadata
+            .entry(postgres_dialect::PG_TYPE_METADATA.to_owned())
+            .or_insert_with(|| name.to_owned());
+        Arc::new(field.as_ref().clone().with_metadata(metadata))
+    };
+    Arc::new(Schema::new_with_metadata(
+        schema.fields().iter().map(marked).collect::<Vec<_>>(),
+        schema.metadata().clone(),
+    ))
+}
+
 /// Whether nothing in the plan is only true now.
-fn is_timeless(plan: &LogicalPlan) -> Result<bool> {
+fn is_timeless(plan: &LogicalPlan) -> datafusion::common::Result<bool> {
     let mut timeless = true;
     plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expr| {

@@ -103,8 +103,14 @@ impl TableFinder<'_> {
         if matches!(access, TableAccess::Hidden) {
             return Ok(None);
         }
-        let Some(table) = self.open(name, version).await? else { return Ok(None) };
-        let opened = OpenedTable { name: name.clone(), version, state: table.state };
+        let Some(table) = self.open(name, version).await? else {
+            return Ok(None);
+        };
+        let opened = OpenedTable {
+            name: name.clone(),
+            version,
+            state: table.state,
+        };
         let stamp = Stamp::new(self.identity, self.access.version);
         match access {
             TableAccess::Hidden => Ok(None),
@@ -131,14 +137,21 @@ impl TableFinder<'_> {
                 let what = format!("a rule on {name} reads {referenced}, which does not exist");
                 return Err(Error::internal(what));
             };
-            all.push(OpenedTable { name: referenced.clone(), version: TableVersion::Latest, state: other.state });
+            all.push(OpenedTable {
+                name: referenced.clone(),
+                version: TableVersion::Latest,
+                state: other.state,
+            });
             named.insert(referenced, Arc::clone(&other.provider));
         }
         let key = (stamp, all.clone());
         if let Some(provider) = self.presented.0.get(&key) {
             return Ok((provider, all));
         }
-        let scope = RuleScope { state: self.state, tables: &named };
+        let scope = RuleScope {
+            state: self.state,
+            tables: &named,
+        };
         let provider =
             PresentedTable::restricted(name, Arc::clone(&table.provider), rules, self.identity, scope, stamp)?;
         self.presented.0.insert(key, Arc::clone(&provider));
@@ -152,7 +165,9 @@ impl TableFinder<'_> {
         {
             return Ok(Some(Arc::clone(table)));
         }
-        let Some(source) = self.sources.find(&name.catalog) else { return Ok(None) };
+        let Some(source) = self.sources.find(&name.catalog) else {
+            return Ok(None);
+        };
         let table = self.ctx.race(source.table(name, version, self.ctx)).await??;
         if let (Some(pinned), Some(table)) = (self.pinned, &table) {
             pinned.lock().insert(key, Arc::clone(table));
@@ -184,12 +199,7 @@ pub(crate) fn shown(written: &TableReference) -> String {
 
 impl StatementTables {
     /// Adds a table under the name that was written.
-    pub(crate) fn add(
-        &mut self,
-        written: TableReference,
-        provider: Arc<dyn TableProvider>,
-        opened: Vec<OpenedTable>,
-    ) {
+    pub(crate) fn add(&mut self, written: TableReference, provider: Arc<dyn TableProvider>, opened: Vec<OpenedTable>) {
         self.sources.insert(written, provider_as_source(provider));
         self.opened.extend(opened);
     }

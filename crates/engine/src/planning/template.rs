@@ -37,9 +37,14 @@ pub(crate) fn template_state(options: &EngineOptions) -> Result<SessionState> {
         None => DiskManagerMode::OsTmpDirectory,
     };
     let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(memory_limit), CONSUMERS_NAMED)))
+        .with_memory_pool(Arc::new(TrackConsumersPool::new(
+            FairSpillPool::new(memory_limit),
+            CONSUMERS_NAMED,
+        )))
         .with_disk_manager_builder(
-            DiskManagerBuilder::default().with_mode(disk).with_max_temp_directory_size(SPILL_BYTES_MAX),
+            DiskManagerBuilder::default()
+                .with_mode(disk)
+                .with_max_temp_directory_size(SPILL_BYTES_MAX),
         )
         // Listings are never served from a cache: a query sees what lies there when it begins.
         .with_object_list_cache_limit(0)
@@ -49,8 +54,9 @@ pub(crate) fn template_state(options: &EngineOptions) -> Result<SessionState> {
         config = config.with_target_partitions(partitions.max(1));
     }
     configure(config.options_mut());
-    let mut builder =
-        SessionStateBuilder::new_with_default_features().with_config(config).with_runtime_env(runtime);
+    let mut builder = SessionStateBuilder::new_with_default_features()
+        .with_config(config)
+        .with_runtime_env(runtime);
     let rules = builder.physical_optimizer_rules().take().unwrap_or_default();
     let rules = if rules.is_empty() {
         datafusion::physical_optimizer::optimizer::PhysicalOptimizer::new().rules

@@ -35,7 +35,11 @@ pub(crate) fn take_versions(statement: &mut Statement, time_zone: &str) -> Resul
             TableVersion::Version(number) => format!("{own}\u{1}v{number}"),
             TableVersion::Timestamp(time) => format!("{own}\u{1}t{time}"),
         };
-        *last = Ident { value: marked.clone(), quote_style: Some('"'), span: last.span };
+        *last = Ident {
+            value: marked.clone(),
+            quote_style: Some('"'),
+            span: last.span,
+        };
         versions.insert(marked, (own, version));
         Ok(ObjectName(renamed.0))
     })?;

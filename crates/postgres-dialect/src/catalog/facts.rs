@@ -43,7 +43,10 @@ fn constants(relation: &str) -> &'static [(&'static str, i64)] {
 pub(crate) fn batch(relation: &'static Relation) -> Result<Option<RecordBatch>> {
     type Kept = std::sync::Mutex<HashMap<&'static str, RecordBatch>>;
     static KEPT: OnceLock<Kept> = OnceLock::new();
-    let Some(text) = (relation.schema == "pg_catalog").then(|| text_of(relation.name)).flatten() else {
+    let Some(text) = (relation.schema == "pg_catalog")
+        .then(|| text_of(relation.name))
+        .flatten()
+    else {
         return Ok(None);
     };
     let kept = KEPT.get_or_init(Default::default);
@@ -64,7 +67,10 @@ fn read(relation: &'static Relation, text: &str) -> Result<RecordBatch> {
     let mut header: Vec<&str> = lines.next().unwrap_or_default().split('\t').collect();
     let constants = constants(relation.name);
     header.extend(constants.iter().map(|(name, _)| *name));
-    let source = header.iter().position(|name| *name == "proname").filter(|_| relation.name == "pg_proc");
+    let source = header
+        .iter()
+        .position(|name| *name == "proname")
+        .filter(|_| relation.name == "pg_proc");
     if source.is_some() {
         header.push("prosrc");
     }

@@ -32,7 +32,12 @@ pub(super) fn batch(
         "character_sets" => {
             let mut rows = Rows::new(
                 relation,
-                &["character_set_name", "character_repertoire", "form_of_use", "default_collate_catalog"],
+                &[
+                    "character_set_name",
+                    "character_repertoire",
+                    "form_of_use",
+                    "default_collate_catalog",
+                ],
             );
             rows.push(cells!["UTF8", "UCS", "UTF8", facts.database.as_str()]);
             rows
@@ -59,7 +64,14 @@ fn schemata(relation: &'static Relation, catalog: &CatalogSnapshot, facts: &Sess
 fn tables(relation: &'static Relation, catalog: &CatalogSnapshot, facts: &SessionFacts) -> Rows {
     let mut rows = Rows::new(
         relation,
-        &["table_catalog", "table_schema", "table_name", "table_type", "is_insertable_into", "is_typed"],
+        &[
+            "table_catalog",
+            "table_schema",
+            "table_name",
+            "table_type",
+            "is_insertable_into",
+            "is_typed",
+        ],
     );
     let mut push = |schema: &str, name: &str, table: bool| {
         let kind = if table { "BASE TABLE" } else { "VIEW" };
@@ -80,13 +92,30 @@ fn views(relation: &'static Relation, catalog: &CatalogSnapshot, facts: &Session
     let mut rows = Rows::new(
         relation,
         &[
-            "table_catalog", "table_schema", "table_name", "view_definition", "check_option", "is_updatable",
-            "is_insertable_into", "is_trigger_updatable", "is_trigger_deletable", "is_trigger_insertable_into",
+            "table_catalog",
+            "table_schema",
+            "table_name",
+            "view_definition",
+            "check_option",
+            "is_updatable",
+            "is_insertable_into",
+            "is_trigger_updatable",
+            "is_trigger_deletable",
+            "is_trigger_insertable_into",
         ],
     );
     let mut push = |schema: &str, name: &str, definition: Option<&str>| {
         rows.push(cells![
-            facts.database.as_str(), schema, name, definition, "NONE", "NO", "NO", "NO", "NO", "NO"
+            facts.database.as_str(),
+            schema,
+            name,
+            definition,
+            "NONE",
+            "NO",
+            "NO",
+            "NO",
+            "NO",
+            "NO"
         ]);
     };
     for own in relation::all().iter().filter(|own| own.kind == "v") {
@@ -99,11 +128,33 @@ fn views(relation: &'static Relation, catalog: &CatalogSnapshot, facts: &Session
 }
 
 const COLUMN_COLUMNS: [&str; 27] = [
-    "table_catalog", "table_schema", "table_name", "column_name", "ordinal_position", "is_nullable", "data_type",
-    "character_maximum_length", "character_octet_length", "numeric_precision", "numeric_precision_radix",
-    "numeric_scale", "datetime_precision", "domain_catalog", "domain_schema", "domain_name", "udt_catalog",
-    "udt_schema", "udt_name", "dtd_identifier", "is_self_referencing", "is_identity", "identity_cycle",
-    "is_generated", "is_updatable", "collation_catalog", "collation_name",
+    "table_catalog",
+    "table_schema",
+    "table_name",
+    "column_name",
+    "ordinal_position",
+    "is_nullable",
+    "data_type",
+    "character_maximum_length",
+    "character_octet_length",
+    "numeric_precision",
+    "numeric_precision_radix",
+    "numeric_scale",
+    "datetime_precision",
+    "domain_catalog",
+    "domain_schema",
+    "domain_name",
+    "udt_catalog",
+    "udt_schema",
+    "udt_name",
+    "dtd_identifier",
+    "is_self_referencing",
+    "is_identity",
+    "identity_cycle",
+    "is_generated",
+    "is_updatable",
+    "collation_catalog",
+    "collation_name",
 ];
 
 fn all_columns(relation: &'static Relation, catalog: &CatalogSnapshot, facts: &SessionFacts) -> Rows {
@@ -116,7 +167,9 @@ fn column_row(column: &ColumnEntry<'_>, database: &str) -> Vec<Cell> {
     let is_domain = column.fact.kind == "d";
     let fact = types::base_of(column.fact);
     let (precision, radix, scale) = numeric(fact, column.modifier);
-    let octets = matches!(fact.name, "text" | "varchar" | "bpchar").then_some(TEXT_BYTES_MAX).map(Cell::Integer);
+    let octets = matches!(fact.name, "text" | "varchar" | "bpchar")
+        .then_some(TEXT_BYTES_MAX)
+        .map(Cell::Integer);
     let moment: Option<i32> = match fact.name {
         "date" => Some(0),
         "time" | "timetz" | "timestamp" | "timestamptz" | "interval" => Some(6),
@@ -222,13 +275,28 @@ fn table_privileges(relation: &'static Relation, catalog: &CatalogSnapshot, fact
     let mut rows = Rows::new(
         relation,
         &[
-            "grantor", "grantee", "table_catalog", "table_schema", "table_name", "privilege_type", "is_grantable",
+            "grantor",
+            "grantee",
+            "table_catalog",
+            "table_schema",
+            "table_name",
+            "privilege_type",
+            "is_grantable",
             "with_hierarchy",
         ],
     );
     let owner = catalog.role_name(OWNER_OID).unwrap_or_default();
     let mut push = |grantee: &str, schema: &str, name: &str| {
-        rows.push(cells![owner, grantee, facts.database.as_str(), schema, name, "SELECT", "NO", "YES"]);
+        rows.push(cells![
+            owner,
+            grantee,
+            facts.database.as_str(),
+            schema,
+            name,
+            "SELECT",
+            "NO",
+            "YES"
+        ]);
     };
     for own in relation::all() {
         push("PUBLIC", own.schema, own.name);
@@ -243,16 +311,32 @@ fn column_privileges(relation: &'static Relation, catalog: &CatalogSnapshot, fac
     let mut rows = Rows::new(
         relation,
         &[
-            "grantor", "grantee", "table_catalog", "table_schema", "table_name", "column_name", "privilege_type",
+            "grantor",
+            "grantee",
+            "table_catalog",
+            "table_schema",
+            "table_name",
+            "column_name",
+            "privilege_type",
             "is_grantable",
         ],
     );
     let owner = catalog.role_name(OWNER_OID).unwrap_or_default();
     columns::each(catalog, |column| {
-        let grantee =
-            if relation::find(column.schema, column.table).is_some() { "PUBLIC" } else { facts.user.as_str() };
+        let grantee = if relation::find(column.schema, column.table).is_some() {
+            "PUBLIC"
+        } else {
+            facts.user.as_str()
+        };
         rows.push(cells![
-            owner, grantee, facts.database.as_str(), column.schema, column.table, column.name, "SELECT", "NO"
+            owner,
+            grantee,
+            facts.database.as_str(),
+            column.schema,
+            column.table,
+            column.name,
+            "SELECT",
+            "NO"
         ]);
     });
     rows

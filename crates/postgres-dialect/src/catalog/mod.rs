@@ -17,8 +17,8 @@ use contract::Result;
 use datafusion::arrow::compute::concat_batches;
 
 pub use needs::{CatalogNeeds, needs_catalog};
-pub use snapshot::{CatalogSnapshot, DatabaseEntry, RelationKind, RoleEntry, SchemaEntry, TableEntry};
 pub(crate) use snapshot::PG_CATALOG_OID;
+pub use snapshot::{CatalogSnapshot, DatabaseEntry, RelationKind, RoleEntry, SchemaEntry, TableEntry};
 pub use types::{PG_TYPE_METADATA, format_type, type_modifier, type_oid, type_oid_of_name};
 
 use crate::session_facts::SessionFacts;
@@ -50,7 +50,12 @@ pub fn needs_columns(schema: &str, table: &str) -> bool {
         "pg_catalog" => matches!(table, "pg_attribute" | "pg_class" | "pg_description" | "pg_stats"),
         "information_schema" => matches!(
             table,
-            "columns" | "column_privileges" | "role_column_grants" | "column_udt_usage" | "element_types" | "attributes"
+            "columns"
+                | "column_privileges"
+                | "role_column_grants"
+                | "column_udt_usage"
+                | "element_types"
+                | "attributes"
         ),
         _ => false,
     }
@@ -66,7 +71,9 @@ pub fn system_batch(
     catalog: &CatalogSnapshot,
     facts: &SessionFacts,
 ) -> Result<Option<RecordBatch>> {
-    let Some(relation) = relation::find(schema, table) else { return Ok(None) };
+    let Some(relation) = relation::find(schema, table) else {
+        return Ok(None);
+    };
     let own = match relation.schema {
         "pg_catalog" => objects::batch(relation, catalog, facts)?,
         _ => information::batch(relation, catalog, facts)?,

@@ -17,10 +17,26 @@ pub struct CatalogNeeds {
 
 /// Functions that look objects up.
 const LOOKUPS: [&str; 20] = [
-    "to_regclass", "to_regnamespace", "to_regrole", "pg_get_userbyid", "pg_table_is_visible", "obj_description",
-    "pg_get_viewdef", "has_table_privilege", "has_schema_privilege", "has_database_privilege",
-    "has_any_column_privilege", "pg_relation_size", "pg_total_relation_size", "pg_table_size", "format_type",
-    "pg_has_role", "pg_get_serial_sequence", "pg_describe_object", "pg_identify_object", "pg_relation_is_updatable",
+    "to_regclass",
+    "to_regnamespace",
+    "to_regrole",
+    "pg_get_userbyid",
+    "pg_table_is_visible",
+    "obj_description",
+    "pg_get_viewdef",
+    "has_table_privilege",
+    "has_schema_privilege",
+    "has_database_privilege",
+    "has_any_column_privilege",
+    "pg_relation_size",
+    "pg_total_relation_size",
+    "pg_table_size",
+    "format_type",
+    "pg_has_role",
+    "pg_get_serial_sequence",
+    "pg_describe_object",
+    "pg_identify_object",
+    "pg_relation_is_updatable",
 ];
 
 /// Says what of the catalog `statement` reads.
@@ -55,13 +71,26 @@ impl Visitor for Finder {
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
         match expr {
             Expr::Function(function) => {
-                let name = function.name.0.last().and_then(|part| part.as_ident()).map(folded).unwrap_or_default();
+                let name = function
+                    .name
+                    .0
+                    .last()
+                    .and_then(|part| part.as_ident())
+                    .map(folded)
+                    .unwrap_or_default();
                 self.found.objects |= LOOKUPS.contains(&name.as_str());
-                if matches!(name.as_str(), "col_description" | "has_column_privilege" | "has_any_column_privilege") {
-                    self.found = CatalogNeeds { objects: true, columns: true };
+                if matches!(
+                    name.as_str(),
+                    "col_description" | "has_column_privilege" | "has_any_column_privilege"
+                ) {
+                    self.found = CatalogNeeds {
+                        objects: true,
+                        columns: true,
+                    };
                 }
             }
-            Expr::Cast { data_type, .. } | Expr::TypedString(datafusion::sql::sqlparser::ast::TypedString { data_type, .. }) => {
+            Expr::Cast { data_type, .. }
+            | Expr::TypedString(datafusion::sql::sqlparser::ast::TypedString { data_type, .. }) => {
                 self.found.objects |= is_object_type(data_type);
             }
             _ => {}
@@ -71,11 +100,17 @@ impl Visitor for Finder {
 }
 
 fn folded(ident: &datafusion::sql::sqlparser::ast::Ident) -> String {
-    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
+    if ident.quote_style.is_some() {
+        ident.value.clone()
+    } else {
+        ident.value.to_lowercase()
+    }
 }
 
 /// `regclass` and its kin, and arrays of them.
 fn is_object_type(data_type: &DataType) -> bool {
     let text = data_type.to_string().to_lowercase();
-    ["regclass", "regnamespace", "regrole"].iter().any(|name| text.contains(name))
+    ["regclass", "regnamespace", "regrole"]
+        .iter()
+        .any(|name| text.contains(name))
 }

@@ -19,8 +19,20 @@ const UTF8_ENCODING: i32 = 6;
 
 /// The relations that [`batch`] has rows for.
 pub(super) const DYNAMIC: [&str; 14] = [
-    "pg_class", "pg_attribute", "pg_namespace", "pg_database", "pg_roles", "pg_authid", "pg_user", "pg_group",
-    "pg_auth_members", "pg_tables", "pg_views", "pg_matviews", "pg_description", "pg_settings",
+    "pg_class",
+    "pg_attribute",
+    "pg_namespace",
+    "pg_database",
+    "pg_roles",
+    "pg_authid",
+    "pg_user",
+    "pg_group",
+    "pg_auth_members",
+    "pg_tables",
+    "pg_views",
+    "pg_matviews",
+    "pg_description",
+    "pg_settings",
 ];
 
 macro_rules! cells {
@@ -66,8 +78,20 @@ fn classes(relation: &'static Relation, catalog: &CatalogSnapshot) -> Rows {
     let mut rows = Rows::new(
         relation,
         &[
-            "oid", "relname", "relnamespace", "reltype", "relowner", "relam", "relfilenode", "reltuples",
-            "relpersistence", "relkind", "relnatts", "relispopulated", "relreplident", "relhasrules",
+            "oid",
+            "relname",
+            "relnamespace",
+            "reltype",
+            "relowner",
+            "relam",
+            "relfilenode",
+            "reltuples",
+            "relpersistence",
+            "relkind",
+            "relnatts",
+            "relispopulated",
+            "relreplident",
+            "relhasrules",
         ],
     );
     for own in relation::all() {
@@ -117,8 +141,21 @@ fn attributes(relation: &'static Relation, catalog: &CatalogSnapshot) -> Rows {
     let mut rows = Rows::new(
         relation,
         &[
-            "attrelid", "attname", "atttypid", "attstattarget", "attlen", "attnum", "attndims", "attcacheoff",
-            "atttypmod", "attbyval", "attalign", "attstorage", "attnotnull", "attislocal", "attcollation",
+            "attrelid",
+            "attname",
+            "atttypid",
+            "attstattarget",
+            "attlen",
+            "attnum",
+            "attndims",
+            "attcacheoff",
+            "atttypmod",
+            "attbyval",
+            "attalign",
+            "attstorage",
+            "attnotnull",
+            "attislocal",
+            "attcollation",
         ],
     );
     columns::each(catalog, |column| {
@@ -148,7 +185,11 @@ fn attributes(relation: &'static Relation, catalog: &CatalogSnapshot) -> Rows {
 fn namespaces(relation: &'static Relation, catalog: &CatalogSnapshot) -> Rows {
     let mut rows = Rows::new(relation, &["oid", "nspname", "nspowner"]);
     rows.push(cells![PG_CATALOG_OID, "pg_catalog", OWNER_OID]);
-    rows.push(cells![relation::INFORMATION_SCHEMA_OID, "information_schema", OWNER_OID]);
+    rows.push(cells![
+        relation::INFORMATION_SCHEMA_OID,
+        "information_schema",
+        OWNER_OID
+    ]);
     for (oid, schema) in catalog.schemas() {
         rows.push(cells![oid, schema.name.as_str(), OWNER_OID]);
     }
@@ -159,8 +200,17 @@ fn databases(relation: &'static Relation, catalog: &CatalogSnapshot) -> Rows {
     let mut rows = Rows::new(
         relation,
         &[
-            "oid", "datname", "datdba", "encoding", "datlocprovider", "datistemplate", "datallowconn", "datconnlimit",
-            "dattablespace", "datcollate", "datctype",
+            "oid",
+            "datname",
+            "datdba",
+            "encoding",
+            "datlocprovider",
+            "datistemplate",
+            "datallowconn",
+            "datconnlimit",
+            "dattablespace",
+            "datcollate",
+            "datctype",
         ],
     );
     for (oid, database) in catalog.databases() {
@@ -184,19 +234,34 @@ fn databases(relation: &'static Relation, catalog: &CatalogSnapshot) -> Rows {
 /// The owner, then every role: OID, name, superuser, login.
 fn all_roles(catalog: &CatalogSnapshot) -> impl Iterator<Item = (u32, &str, bool, bool)> {
     let owner = catalog.role_name(OWNER_OID).map(|name| (OWNER_OID, name, true, false));
-    owner.into_iter().chain(catalog.roles().map(|(oid, role)| (oid, role.name.as_str(), role.superuser, role.login)))
+    owner.into_iter().chain(
+        catalog
+            .roles()
+            .map(|(oid, role)| (oid, role.name.as_str(), role.superuser, role.login)),
+    )
 }
 
 fn roles(relation: &'static Relation, catalog: &CatalogSnapshot) -> Rows {
     let mut rows = Rows::new(
         relation,
         &[
-            "rolname", "rolsuper", "rolinherit", "rolcreaterole", "rolcreatedb", "rolcanlogin", "rolreplication",
-            "rolconnlimit", "rolpassword", "rolbypassrls", "oid",
+            "rolname",
+            "rolsuper",
+            "rolinherit",
+            "rolcreaterole",
+            "rolcreatedb",
+            "rolcanlogin",
+            "rolreplication",
+            "rolconnlimit",
+            "rolpassword",
+            "rolbypassrls",
+            "oid",
         ],
     );
     for (oid, name, superuser, login) in all_roles(catalog) {
-        rows.push(cells![name, superuser, true, false, false, login, false, -1, "********", superuser, oid]);
+        rows.push(cells![
+            name, superuser, true, false, false, login, false, -1, "********", superuser, oid
+        ]);
     }
     rows
 }
@@ -204,7 +269,15 @@ fn roles(relation: &'static Relation, catalog: &CatalogSnapshot) -> Rows {
 fn roles_without_config(relation: &'static Relation, catalog: &CatalogSnapshot) -> Rows {
     let mut rows = Rows::new(
         relation,
-        &["oid", "rolname", "rolsuper", "rolinherit", "rolcanlogin", "rolbypassrls", "rolconnlimit"],
+        &[
+            "oid",
+            "rolname",
+            "rolsuper",
+            "rolinherit",
+            "rolcanlogin",
+            "rolbypassrls",
+            "rolconnlimit",
+        ],
     );
     for (oid, name, superuser, login) in all_roles(catalog) {
         rows.push(cells![oid, name, superuser, true, login, superuser, -1]);
@@ -215,7 +288,15 @@ fn roles_without_config(relation: &'static Relation, catalog: &CatalogSnapshot) 
 fn users(relation: &'static Relation, catalog: &CatalogSnapshot) -> Rows {
     let mut rows = Rows::new(
         relation,
-        &["usename", "usesysid", "usecreatedb", "usesuper", "userepl", "usebypassrls", "passwd"],
+        &[
+            "usename",
+            "usesysid",
+            "usecreatedb",
+            "usesuper",
+            "userepl",
+            "usebypassrls",
+            "passwd",
+        ],
     );
     for (oid, name, superuser, login) in all_roles(catalog) {
         if login {
@@ -243,7 +324,11 @@ fn groups(relation: &'static Relation, catalog: &CatalogSnapshot) -> Rows {
 fn members(relation: &'static Relation, catalog: &CatalogSnapshot) -> Rows {
     let mut rows = Rows::new(relation, &["roleid", "member", "grantor", "admin_option"]);
     for (oid, role) in catalog.roles() {
-        let groups: BTreeSet<u32> = role.member_of.iter().filter_map(|name| catalog.role_oid(name)).collect();
+        let groups: BTreeSet<u32> = role
+            .member_of
+            .iter()
+            .filter_map(|name| catalog.role_oid(name))
+            .collect();
         for group in groups {
             rows.push(cells![group, oid, OWNER_OID, false]);
         }
@@ -254,7 +339,15 @@ fn members(relation: &'static Relation, catalog: &CatalogSnapshot) -> Rows {
 fn tables(relation: &'static Relation, catalog: &CatalogSnapshot) -> Rows {
     let mut rows = Rows::new(
         relation,
-        &["schemaname", "tablename", "tableowner", "hasindexes", "hasrules", "hastriggers", "rowsecurity"],
+        &[
+            "schemaname",
+            "tablename",
+            "tableowner",
+            "hasindexes",
+            "hasrules",
+            "hastriggers",
+            "rowsecurity",
+        ],
     );
     let owner = catalog.role_name(OWNER_OID).unwrap_or_default();
     let mut push = |schema: &str, name: &str| rows.push(cells![schema, name, owner, false, false, false, false]);
@@ -280,7 +373,12 @@ fn views(relation: &'static Relation, catalog: &CatalogSnapshot, kind: RelationK
         }
     }
     for (_, _, schema, table) in catalog.tables().filter(|(.., table)| table.kind == kind) {
-        rows.push(cells![schema.name.as_str(), table.name.as_str(), owner, table.definition.as_deref()]);
+        rows.push(cells![
+            schema.name.as_str(),
+            table.name.as_str(),
+            owner,
+            table.definition.as_deref()
+        ]);
     }
     rows
 }

@@ -32,7 +32,11 @@ pub(crate) struct Column {
 
 impl Relation {
     pub(crate) fn schema_oid(&self) -> u32 {
-        if self.schema == "pg_catalog" { super::snapshot::PG_CATALOG_OID } else { INFORMATION_SCHEMA_OID }
+        if self.schema == "pg_catalog" {
+            super::snapshot::PG_CATALOG_OID
+        } else {
+            INFORMATION_SCHEMA_OID
+        }
     }
 
     pub(crate) fn position(&self, column: &str) -> Option<usize> {
@@ -64,8 +68,13 @@ pub(crate) fn all() -> &'static [Relation] {
 /// The one of that name.
 pub(crate) fn find(schema: &str, name: &str) -> Option<&'static Relation> {
     let relations = relations();
-    let schema = ["pg_catalog", "information_schema"].into_iter().find(|own| *own == schema)?;
-    relations.by_name.get(&(schema, name)).and_then(|at| relations.list.get(*at))
+    let schema = ["pg_catalog", "information_schema"]
+        .into_iter()
+        .find(|own| *own == schema)?;
+    relations
+        .by_name
+        .get(&(schema, name))
+        .and_then(|at| relations.list.get(*at))
 }
 
 /// The one of that OID.
@@ -80,9 +89,17 @@ fn relations() -> &'static Relations {
         let mut list: Vec<Relation> = Vec::new();
         for line in include_str!("../../data/relations.tsv").lines().chain(KEYWORDS.lines()) {
             let fields: Vec<&'static str> = line.split('\t').collect();
-            let [schema, name, oid, kind, row_type, column, type_name, not_null, _] = fields[..] else { continue };
-            let Some(fact) = types::by_name(type_name) else { continue };
-            let column = Column { name: column, fact, not_null: not_null == "t" };
+            let [schema, name, oid, kind, row_type, column, type_name, not_null, _] = fields[..] else {
+                continue;
+            };
+            let Some(fact) = types::by_name(type_name) else {
+                continue;
+            };
+            let column = Column {
+                name: column,
+                fact,
+                not_null: not_null == "t",
+            };
             match list.last_mut() {
                 Some(last) if last.schema == schema && last.name == name => last.columns.push(column),
                 _ => list.push(Relation {
@@ -97,11 +114,18 @@ fn relations() -> &'static Relations {
             }
         }
         for relation in &mut list {
-            let fields: Vec<Field> =
-                relation.columns.iter().map(|column| types::field(column.name, column.fact)).collect();
+            let fields: Vec<Field> = relation
+                .columns
+                .iter()
+                .map(|column| types::field(column.name, column.fact))
+                .collect();
             relation.arrow = Arc::new(Schema::new(fields));
         }
-        let by_name = list.iter().enumerate().map(|(at, own)| ((own.schema, own.name), at)).collect();
+        let by_name = list
+            .iter()
+            .enumerate()
+            .map(|(at, own)| ((own.schema, own.name), at))
+            .collect();
         let by_oid = list.iter().enumerate().map(|(at, own)| (own.oid, at)).collect();
         Relations { list, by_name, by_oid }
     })

@@ -84,10 +84,21 @@ pub(crate) struct Rows {
 
 impl Rows {
     pub(crate) fn new(relation: &'static Relation, columns: &[&str]) -> Self {
-        debug_assert!(columns.iter().all(|name| relation.position(name).is_some()), "{} {columns:?}", relation.name);
-        let source =
-            relation.columns.iter().map(|own| columns.iter().position(|name| *name == own.name)).collect();
-        Self { relation, source, rows: Vec::new() }
+        debug_assert!(
+            columns.iter().all(|name| relation.position(name).is_some()),
+            "{} {columns:?}",
+            relation.name
+        );
+        let source = relation
+            .columns
+            .iter()
+            .map(|own| columns.iter().position(|name| *name == own.name))
+            .collect();
+        Self {
+            relation,
+            source,
+            rows: Vec::new(),
+        }
     }
 
     pub(crate) fn push(&mut self, row: Vec<Cell>) {
@@ -96,8 +107,12 @@ impl Rows {
 
     pub(crate) fn finish(self) -> Result<RecordBatch> {
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.relation.columns.len());
-        for ((column, source), field) in
-            self.relation.columns.iter().zip(&self.source).zip(self.relation.arrow.fields())
+        for ((column, source), field) in self
+            .relation
+            .columns
+            .iter()
+            .zip(&self.source)
+            .zip(self.relation.arrow.fields())
         {
             let mut builder = make_builder(field.data_type(), self.rows.len());
             let default = default_of(column);
@@ -108,7 +123,11 @@ impl Rows {
             arrays.push(builder.finish());
         }
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows.len()));
-        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.relation.arrow), arrays, &options)?)
+        Ok(RecordBatch::try_new_with_options(
+            Arc::clone(&self.relation.arrow),
+            arrays,
+            &options,
+        )?)
     }
 }
 
@@ -200,7 +219,10 @@ fn append(builder: &mut dyn ArrayBuilder, data_type: &DataType, cell: &Cell) -> 
 }
 
 fn with<B: 'static>(builder: &mut dyn ArrayBuilder) -> Result<&mut B> {
-    builder.as_any_mut().downcast_mut::<B>().ok_or_else(|| Error::internal("a builder of another type"))
+    builder
+        .as_any_mut()
+        .downcast_mut::<B>()
+        .ok_or_else(|| Error::internal("a builder of another type"))
 }
 
 fn mismatch(data_type: &DataType) -> Error {
@@ -219,7 +241,11 @@ pub(crate) fn elements(text: &str) -> Vec<Cell> {
     let mut characters = inner.chars();
     let mut finish = |current: &mut String, was_quoted: &mut bool| {
         let word = std::mem::take(current);
-        cells.push(if !*was_quoted && word.eq_ignore_ascii_case("null") { Cell::Null } else { Cell::Text(word) });
+        cells.push(if !*was_quoted && word.eq_ignore_ascii_case("null") {
+            Cell::Null
+        } else {
+            Cell::Text(word)
+        });
         *was_quoted = false;
     };
     while let Some(character) = characters.next() {

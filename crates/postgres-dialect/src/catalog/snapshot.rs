@@ -60,7 +60,13 @@ pub struct TableEntry {
 impl TableEntry {
     /// A table or view without columns, comment and definition.
     pub fn new(name: impl Into<String>, kind: RelationKind) -> Self {
-        Self { name: name.into(), kind, columns: None, comment: None, definition: None }
+        Self {
+            name: name.into(),
+            kind,
+            columns: None,
+            comment: None,
+            definition: None,
+        }
     }
 }
 
@@ -106,7 +112,10 @@ impl CatalogSnapshot {
         let mut names = BTreeMap::new();
         for (at, (_, schema)) in schemas.iter().enumerate() {
             for (number, table) in schema.tables.iter().enumerate() {
-                names.insert(format!("table {}.{}", quoted(&schema.name), quoted(&table.name)), (at, number));
+                names.insert(
+                    format!("table {}.{}", quoted(&schema.name), quoted(&table.name)),
+                    (at, number),
+                );
             }
         }
         let mut tables: Vec<Vec<u32>> = schemas.iter().map(|(_, schema)| vec![0; schema.tables.len()]).collect();
@@ -118,7 +127,13 @@ impl CatalogSnapshot {
                 *slot = oid;
             }
         }
-        Arc::new(Self { databases, schemas, roles, tables, places })
+        Arc::new(Self {
+            databases,
+            schemas,
+            roles,
+            tables,
+            places,
+        })
     }
 
     /// The databases with their OIDs.
@@ -138,9 +153,16 @@ impl CatalogSnapshot {
 
     /// Every relation: its OID, its schema's OID, its schema and itself.
     pub fn tables(&self) -> impl Iterator<Item = (u32, u32, &SchemaEntry, &TableEntry)> {
-        self.schemas.iter().zip(&self.tables).flat_map(|((schema_oid, schema), oids)| {
-            schema.tables.iter().zip(oids).map(move |(table, oid)| (*oid, *schema_oid, schema, table))
-        })
+        self.schemas
+            .iter()
+            .zip(&self.tables)
+            .flat_map(|((schema_oid, schema), oids)| {
+                schema
+                    .tables
+                    .iter()
+                    .zip(oids)
+                    .map(move |(table, oid)| (*oid, *schema_oid, schema, table))
+            })
     }
 
     /// The relation of that OID and its schema.
@@ -153,7 +175,13 @@ impl CatalogSnapshot {
     /// The OID of a relation.
     pub fn table_oid(&self, schema: &str, table: &str) -> Option<u32> {
         let at = self.schemas.iter().position(|(_, entry)| entry.name == schema)?;
-        let number = self.schemas.get(at)?.1.tables.iter().position(|entry| entry.name == table)?;
+        let number = self
+            .schemas
+            .get(at)?
+            .1
+            .tables
+            .iter()
+            .position(|entry| entry.name == table)?;
         self.tables.get(at)?.get(number).copied()
     }
 
@@ -171,7 +199,10 @@ impl CatalogSnapshot {
         match oid {
             PG_CATALOG_OID => Some("pg_catalog"),
             crate::catalog::relation::INFORMATION_SCHEMA_OID => Some("information_schema"),
-            _ => self.schemas().find(|(own, _)| *own == oid).map(|(_, entry)| entry.name.as_str()),
+            _ => self
+                .schemas()
+                .find(|(own, _)| *own == oid)
+                .map(|(_, entry)| entry.name.as_str()),
         }
     }
 
@@ -198,7 +229,10 @@ fn quoted(name: &str) -> String {
 
 fn numbered<T>(mut entries: Vec<T>, taken: &mut HashSet<u32>, name: impl Fn(&T) -> String) -> Vec<(u32, T)> {
     entries.sort_by_key(&name);
-    entries.into_iter().map(|entry| (free_oid(&name(&entry), taken), entry)).collect()
+    entries
+        .into_iter()
+        .map(|entry| (free_oid(&name(&entry), taken), entry))
+        .collect()
 }
 
 /// A number from the user's range that follows from `name` (64-bit FNV-1a) and is not taken.

@@ -10,7 +10,11 @@ fn every_relation_has_rows_or_none() {
     let facts = SessionFacts::new("ana", "lake");
     for (schema, table) in system_table_names() {
         let batch = system_batch(schema, table, &facts.catalog, &facts).unwrap().unwrap();
-        assert_eq!(batch.schema(), system_schema(schema, table).unwrap(), "{schema}.{table}");
+        assert_eq!(
+            batch.schema(),
+            system_schema(schema, table).unwrap(),
+            "{schema}.{table}"
+        );
     }
     assert!(system_table_names().count() > 190);
     assert!(system_schema("pg_catalog", "nothing").is_none());
@@ -21,12 +25,18 @@ fn oids_depend_on_names_alone() {
     let table = |name: &str| TableEntry::new(name, RelationKind::Table);
     let one = CatalogSnapshot::new(
         Vec::new(),
-        vec![SchemaEntry { name: "s".into(), tables: vec![table("a"), table("b")] }],
+        vec![SchemaEntry {
+            name: "s".into(),
+            tables: vec![table("a"), table("b")],
+        }],
         Vec::new(),
     );
     let two = CatalogSnapshot::new(
         Vec::new(),
-        vec![SchemaEntry { name: "s".into(), tables: vec![table("b")] }],
+        vec![SchemaEntry {
+            name: "s".into(),
+            tables: vec![table("b")],
+        }],
         Vec::new(),
     );
     assert_eq!(one.table_oid("s", "b"), two.table_oid("s", "b"));
@@ -44,11 +54,16 @@ fn columns_carry_postgres_types() {
     table.columns = Some(Arc::new(columns));
     let catalog = CatalogSnapshot::new(
         Vec::new(),
-        vec![SchemaEntry { name: "public".into(), tables: vec![table] }],
+        vec![SchemaEntry {
+            name: "public".into(),
+            tables: vec![table],
+        }],
         Vec::new(),
     );
     let facts = SessionFacts::new("ana", "lake");
-    let batch = system_batch("information_schema", "columns", &catalog, &facts).unwrap().unwrap();
+    let batch = system_batch("information_schema", "columns", &catalog, &facts)
+        .unwrap()
+        .unwrap();
     let names = batch.column_by_name("column_name").unwrap().as_string::<i32>();
     let types = batch.column_by_name("data_type").unwrap().as_string::<i32>();
     let last = batch.num_rows() - 1;

@@ -53,15 +53,37 @@ fn types() -> &'static Types {
         let header: Vec<&str> = lines.next().unwrap_or_default().split('\t').collect();
         let place = |name: &str| header.iter().position(|own| *own == name).unwrap_or(usize::MAX);
         let places: [usize; 12] = [
-            "oid", "typname", "typnamespace", "typlen", "typbyval", "typtype", "typelem", "typarray", "typalign",
-            "typstorage", "typbasetype", "typcollation",
+            "oid",
+            "typname",
+            "typnamespace",
+            "typlen",
+            "typbyval",
+            "typtype",
+            "typelem",
+            "typarray",
+            "typalign",
+            "typstorage",
+            "typbasetype",
+            "typcollation",
         ]
         .map(place);
         let mut list = Vec::new();
         for line in lines {
             let fields: Vec<&'static str> = line.split('\t').collect();
-            let [oid, name, namespace, length, by_value, kind, element, array, align, storage, base, collation] =
-                places.map(|at| fields.get(at).copied().unwrap_or_default());
+            let [
+                oid,
+                name,
+                namespace,
+                length,
+                by_value,
+                kind,
+                element,
+                array,
+                align,
+                storage,
+                base,
+                collation,
+            ] = places.map(|at| fields.get(at).copied().unwrap_or_default());
             list.push(TypeFact {
                 oid: oid.parse().unwrap_or_default(),
                 name,
@@ -81,7 +103,9 @@ fn types() -> &'static Types {
         let mut by_name = HashMap::new();
         for (at, own) in list.iter().enumerate() {
             let first = by_name.entry(own.name).or_insert(at);
-            if own.namespace == super::snapshot::PG_CATALOG_OID && list.get(*first).is_some_and(|f| f.namespace != own.namespace) {
+            if own.namespace == super::snapshot::PG_CATALOG_OID
+                && list.get(*first).is_some_and(|f| f.namespace != own.namespace)
+            {
                 *first = at;
             }
         }
@@ -101,7 +125,11 @@ pub(crate) fn field(name: &str, fact: &'static TypeFact) -> Field {
 }
 
 pub(crate) fn base_of(fact: &'static TypeFact) -> &'static TypeFact {
-    if fact.kind == "d" { by_oid(fact.base).unwrap_or(fact) } else { fact }
+    if fact.kind == "d" {
+        by_oid(fact.base).unwrap_or(fact)
+    } else {
+        fact
+    }
 }
 
 /// The Arrow type that holds values of a PostgreSQL type in system relations.
@@ -252,7 +280,9 @@ fn timed(name: &str, modifier: Option<i32>, zone: &str) -> String {
 pub fn type_oid_of_name(text: &str) -> Option<u32> {
     let trimmed = text.trim();
     if let Some(element) = trimmed.strip_suffix("[]") {
-        return by_oid(type_oid_of_name(element)?).map(|fact| fact.array).filter(|oid| *oid != 0);
+        return by_oid(type_oid_of_name(element)?)
+            .map(|fact| fact.array)
+            .filter(|oid| *oid != 0);
     }
     let unmodified = match (trimmed.find('('), trimmed.find(')')) {
         (Some(open), Some(shut)) if open < shut && !trimmed.starts_with('"') => {

@@ -10,15 +10,17 @@ use arrow_schema::{DataType, TimeUnit};
 use chrono::{DateTime, Datelike, NaiveDateTime, Timelike};
 use datafusion::arrow::compute::cast;
 use datafusion::common::{Result, ScalarValue, plan_err};
-use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
 /// Functions whose argument types the declarations in `scalar` do not have.
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     vec![
-        Arc::new(ScalarUDF::new_from_impl(ToChar { signature: Signature::user_defined(Volatility::Stable) })),
-        Arc::new(ScalarUDF::new_from_impl(Clock { signature: Signature::nullary(Volatility::Volatile) })),
+        Arc::new(ScalarUDF::new_from_impl(ToChar {
+            signature: Signature::user_defined(Volatility::Stable),
+        })),
+        Arc::new(ScalarUDF::new_from_impl(Clock {
+            signature: Signature::nullary(Volatility::Volatile),
+        })),
     ]
 }
 
@@ -42,7 +44,10 @@ impl ScalarUDFImpl for Clock {
 
     fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let now = chrono::Utc::now().timestamp_micros();
-        Ok(ColumnarValue::Scalar(ScalarValue::TimestampMicrosecond(Some(now), Some("UTC".into()))))
+        Ok(ColumnarValue::Scalar(ScalarValue::TimestampMicrosecond(
+            Some(now),
+            Some("UTC".into()),
+        )))
     }
 }
 
@@ -66,9 +71,10 @@ impl ScalarUDFImpl for ToChar {
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         match types {
-            [DataType::Timestamp(_, zone), _] => {
-                Ok(vec![DataType::Timestamp(TimeUnit::Microsecond, zone.clone()), DataType::Utf8])
-            }
+            [DataType::Timestamp(_, zone), _] => Ok(vec![
+                DataType::Timestamp(TimeUnit::Microsecond, zone.clone()),
+                DataType::Utf8,
+            ]),
             [DataType::Date32 | DataType::Date64 | DataType::Null, _] => {
                 Ok(vec![DataType::Timestamp(TimeUnit::Microsecond, None), DataType::Utf8])
             }
@@ -87,7 +93,10 @@ impl ScalarUDFImpl for ToChar {
             _ => None,
         };
         let patterns = cast(patterns, &DataType::Utf8)?;
-        let (values, patterns) = (moments.as_primitive::<TimestampMicrosecondType>(), patterns.as_string::<i32>());
+        let (values, patterns) = (
+            moments.as_primitive::<TimestampMicrosecondType>(),
+            patterns.as_string::<i32>(),
+        );
         let mut builder = StringBuilder::new();
         for row in 0..values.len() {
             if values.is_null(row) || patterns.is_null(row) {
@@ -134,10 +143,11 @@ fn formatted(moment: &NaiveDateTime, pattern: &str) -> String {
             None => (false, rest),
         };
         let found = PATTERNS.iter().chain(&MORE_PATTERNS).find(|name| {
-            after.starts_with(**name) || after.get(..name.len()).is_some_and(|own| {
-                // Patterns that print no letters are read in any case.
-                own.eq_ignore_ascii_case(name) && !prints_letters(name)
-            })
+            after.starts_with(**name)
+                || after.get(..name.len()).is_some_and(|own| {
+                    // Patterns that print no letters are read in any case.
+                    own.eq_ignore_ascii_case(name) && !prints_letters(name)
+                })
         });
         match found {
             Some(name) => {
@@ -147,9 +157,15 @@ fn formatted(moment: &NaiveDateTime, pattern: &str) -> String {
                 }
                 rest = after.get(name.len()..).unwrap_or_default();
                 for (suffix, upper) in [("th", false), ("TH", true)] {
-                    if !prints_letters(name) && let Some(after) = rest.strip_prefix(suffix) {
+                    if !prints_letters(name)
+                        && let Some(after) = rest.strip_prefix(suffix)
+                    {
                         let ordinal = ordinal(&shown);
-                        shown.push_str(&if upper { ordinal.to_uppercase() } else { ordinal.to_owned() });
+                        shown.push_str(&if upper {
+                            ordinal.to_uppercase()
+                        } else {
+                            ordinal.to_owned()
+                        });
                         rest = after;
                         break;
                     }
@@ -175,7 +191,11 @@ fn prints_letters(name: &str) -> bool {
 fn trimmed(shown: &str) -> String {
     if shown.bytes().all(|byte| byte.is_ascii_digit()) {
         let short = shown.trim_start_matches('0');
-        return if short.is_empty() { "0".to_owned() } else { short.to_owned() };
+        return if short.is_empty() {
+            "0".to_owned()
+        } else {
+            short.to_owned()
+        };
     }
     shown.trim_end().to_owned()
 }
@@ -191,19 +211,45 @@ fn ordinal(number: &str) -> &'static str {
 }
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
-const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+const DAYS: [&str; 7] = [
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+];
 
 fn part(moment: &NaiveDateTime, name: &str) -> String {
     let hour12 = match moment.hour() % 12 {
         0 => 12,
         hour => hour,
     };
-    let month = usize::try_from(moment.month0()).ok().and_then(|at| MONTHS.get(at)).copied().unwrap_or_default();
+    let month = usize::try_from(moment.month0())
+        .ok()
+        .and_then(|at| MONTHS.get(at))
+        .copied()
+        .unwrap_or_default();
     let weekday = moment.weekday().num_days_from_sunday();
-    let day = usize::try_from(weekday).ok().and_then(|at| DAYS.get(at)).copied().unwrap_or_default();
+    let day = usize::try_from(weekday)
+        .ok()
+        .and_then(|at| DAYS.get(at))
+        .copied()
+        .unwrap_or_default();
     let year = moment.year();
     let microseconds = (moment.nanosecond() / 1000) % 1_000_000;
     let cased = |full: &str, like: &str| match like.chars().nth(1) {

@@ -7,13 +7,13 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, Int32Array, ListArray, StructArray};
 use arrow_schema::{DataType, Field, Fields};
 use datafusion::common::{Result, exec_err, plan_err};
-use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
 /// `array -> [{x, n}]`; the rewrite puts `unnest` around it.
 pub(super) fn expand_array() -> Arc<ScalarUDF> {
-    Arc::new(ScalarUDF::new_from_impl(Expand { signature: Signature::any(1, Volatility::Immutable) }))
+    Arc::new(ScalarUDF::new_from_impl(Expand {
+        signature: Signature::any(1, Volatility::Immutable),
+    }))
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -22,7 +22,10 @@ struct Expand {
 }
 
 fn fields(item: &DataType) -> Fields {
-    Fields::from(vec![Field::new("x", item.clone(), true), Field::new("n", DataType::Int32, true)])
+    Fields::from(vec![
+        Field::new("x", item.clone(), true),
+        Field::new("n", DataType::Int32, true),
+    ])
 }
 
 impl ScalarUDFImpl for Expand {
@@ -74,7 +77,12 @@ impl ScalarUDFImpl for Expand {
         let count: Int32Array = numbers.values().as_primitive().clone();
         let rows = StructArray::try_new(fields(&item_type), vec![items, Arc::new(count)], None)?;
         let field = Arc::new(Field::new_list_field(DataType::Struct(fields(&item_type)), true));
-        let list = ListArray::try_new(field, numbers.offsets().clone(), Arc::new(rows), numbers.nulls().cloned())?;
+        let list = ListArray::try_new(
+            field,
+            numbers.offsets().clone(),
+            Arc::new(rows),
+            numbers.nulls().cloned(),
+        )?;
         Ok(ColumnarValue::Array(Arc::new(list)))
     }
 }

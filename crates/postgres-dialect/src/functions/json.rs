@@ -49,7 +49,10 @@ fn value(array: &ArrayRef, row: usize) -> Result<serde_json::Value> {
 }
 
 fn items(items: &ArrayRef) -> Result<serde_json::Value> {
-    (0..items.len()).map(|row| value(items, row)).collect::<Result<Vec<_>>>().map(serde_json::Value::Array)
+    (0..items.len())
+        .map(|row| value(items, row))
+        .collect::<Result<Vec<_>>>()
+        .map(serde_json::Value::Array)
 }
 
 /// The JSON of a value that is known as text, by its type: numbers keep their digits.
@@ -64,9 +67,16 @@ fn scalar(text: &str, data_type: &DataType) -> serde_json::Value {
 
 /// The JSON of an argument: text of a JSON-typed field is embedded as it is.
 fn of_argument(argument: &Value, field: Option<&FieldRef>) -> String {
-    let Some(text) = argument.text() else { return "null".to_owned() };
-    let Some(field) = field else { return serde_json::Value::from(text).to_string() };
-    let is_json = field.metadata().get(PG_TYPE_METADATA).is_some_and(|name| name == "json" || name == "jsonb");
+    let Some(text) = argument.text() else {
+        return "null".to_owned();
+    };
+    let Some(field) = field else {
+        return serde_json::Value::from(text).to_string();
+    };
+    let is_json = field
+        .metadata()
+        .get(PG_TYPE_METADATA)
+        .is_some_and(|name| name == "json" || name == "jsonb");
     if is_json || field.data_type().is_nested() {
         return text.to_owned();
     }
@@ -83,7 +93,9 @@ fn build_object(arguments: &[Value], fields: &[FieldRef]) -> Result<Value> {
     let mut members = Vec::with_capacity(arguments.len() / 2);
     for (at, pair) in arguments.chunks_exact(2).enumerate() {
         let [key, value] = pair else { continue };
-        let Some(key) = key.text() else { return Err(invalid("null value not allowed for object key")) };
+        let Some(key) = key.text() else {
+            return Err(invalid("null value not allowed for object key"));
+        };
         let key = serde_json::Value::from(key);
         members.push(format!("{key} : {}", of_argument(value, fields.get(2 * at + 1))));
     }
@@ -91,13 +103,18 @@ fn build_object(arguments: &[Value], fields: &[FieldRef]) -> Result<Value> {
 }
 
 fn build_array(arguments: &[Value], fields: &[FieldRef]) -> Result<Value> {
-    let items: Vec<String> =
-        arguments.iter().enumerate().map(|(at, value)| of_argument(value, fields.get(at))).collect();
+    let items: Vec<String> = arguments
+        .iter()
+        .enumerate()
+        .map(|(at, value)| of_argument(value, fields.get(at)))
+        .collect();
     Ok(Value::Text(format!("[{}]", items.join(", "))))
 }
 
 fn to_json(arguments: &[Value], fields: &[FieldRef]) -> Result<Value> {
-    Ok(Value::from(arguments.first().map(|argument| of_argument(argument, fields.first()))))
+    Ok(Value::from(
+        arguments.first().map(|argument| of_argument(argument, fields.first())),
+    ))
 }
 
 fn invalid(message: &str) -> DataFusionError {
@@ -107,10 +124,18 @@ fn invalid(message: &str) -> DataFusionError {
 pub(super) fn declare() -> Vec<Declared> {
     let mut all = Vec::new();
     for name in ["json_build_object", "jsonb_build_object"] {
-        all.push(Declared::new(name, &[], Give::Json, build_object).variadic(Take::Any).called_on_null());
+        all.push(
+            Declared::new(name, &[], Give::Json, build_object)
+                .variadic(Take::Any)
+                .called_on_null(),
+        );
     }
     for name in ["json_build_array", "jsonb_build_array"] {
-        all.push(Declared::new(name, &[], Give::Json, build_array).variadic(Take::Any).called_on_null());
+        all.push(
+            Declared::new(name, &[], Give::Json, build_array)
+                .variadic(Take::Any)
+                .called_on_null(),
+        );
     }
     for name in ["to_json", "to_jsonb", "row_to_json", "array_to_json"] {
         all.push(Declared::new(name, &[Take::Any], Give::Json, to_json).optional(&[Take::Boolean]));

@@ -4,6 +4,8 @@ mod catalog_lookup;
 mod dates;
 mod expand;
 mod json;
+mod privileges;
+mod procedures;
 mod scalar;
 mod session;
 mod single_value;
@@ -39,6 +41,7 @@ pub fn session_functions(facts: &Arc<SessionFacts>) -> Vec<Arc<ScalarUDF>> {
     session::declare(facts)
         .into_iter()
         .chain(catalog_lookup::declare(facts))
+        .chain(privileges::declare(facts))
         .map(|function| function.of_session(address).build())
         .collect()
 }

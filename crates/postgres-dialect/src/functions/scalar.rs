@@ -49,6 +49,8 @@ pub(crate) enum Give {
     Float8,
     Oid,
     Json,
+    Jsonb,
+    Uuid,
     Void,
     RegClass,
     RegType,
@@ -231,7 +233,10 @@ impl Declared {
 
 impl fmt::Debug for Declared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Declared").field("name", &self.name).field("give", &self.give).finish_non_exhaustive()
+        f.debug_struct("Declared")
+            .field("name", &self.name)
+            .field("give", &self.give)
+            .finish_non_exhaustive()
     }
 }
 
@@ -271,7 +276,15 @@ impl ScalarUDFImpl for Declared {
         if types.len() < self.required.len() || self.variadic.is_none() && types.len() > at_most {
             return plan_err!("No function matches the given name and argument types '{}'", self.name);
         }
-        types.iter().enumerate().map(|(at, given)| Ok(self.take(at).unwrap_or(Take::Any).coerced(given))).collect()
+        let coerced = types.iter().enumerate().map(|(at, given)| {
+            let take = self.take(at).unwrap_or(Take::Any);
+            // A fraction is not cut off silently.
+            if take == Take::Integer && (given.is_floating() || given.is_decimal()) {
+                return plan_err!("No function matches the given name and argument types '{}'", self.name);
+            }
+            Ok(take.coerced(given))
+        });
+        coerced.collect()
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
@@ -347,9 +360,10 @@ impl Column {
             Take::Integer => Self::Integer(cast(array, &DataType::Int64)?),
             Take::Float => Self::Float(cast(array, &DataType::Float64)?),
             Take::Boolean => Self::Boolean(cast(array, &DataType::Boolean)?),
-            Take::TextList => {
-                Self::TextList(cast(array, &DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true))))?)
-            }
+            Take::TextList => Self::TextList(cast(
+                array,
+                &DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true))),
+            )?),
             Take::Object if array.data_type().is_integer() => Self::Integer(cast(array, &DataType::Int64)?),
             Take::Object => Self::Text(cast(array, &DataType::Utf8)?),
             Take::Any => match cast(array, &DataType::Utf8) {
@@ -367,7 +381,13 @@ impl Column {
             Self::Boolean(array) if array.is_valid(row) => Value::Boolean(array.as_boolean().value(row)),
             Self::TextList(array) if array.is_valid(row) => {
                 let items = array.as_list::<i32>().value(row);
-                Value::TextList(items.as_string::<i32>().iter().map(|item| item.map(str::to_owned)).collect())
+                Value::TextList(
+                    items
+                        .as_string::<i32>()
+                        .iter()
+                        .map(|item| item.map(str::to_owned))
+                        .collect(),
+                )
             }
             _ => Value::Null,
         }
@@ -378,7 +398,7 @@ impl Give {
     fn data_type(self) -> DataType {
         let list = |item| DataType::List(Arc::new(Field::new_list_field(item, true)));
         match self {
-            Self::Text | Self::Name | Self::Json | Self::Void => DataType::Utf8,
+            Self::Text | Self::Name | Self::Json | Self::Jsonb | Self::Uuid | Self::Void => DataType::Utf8,
             Self::Boolean => DataType::Boolean,
             Self::Int4 => DataType::Int32,
             Self::Int8 => DataType::Int64,
@@ -397,6 +417,8 @@ impl Give {
             Self::Name => "name",
             Self::Oid => "oid",
             Self::Json => "json",
+            Self::Jsonb => "jsonb",
+            Self::Uuid => "uuid",
             Self::Void => "void",
             Self::RegClass => "regclass",
             Self::RegType => "regtype",
@@ -465,7 +487,9 @@ impl Give {
                     match value {
                         Value::TextList(items) => {
                             for item in items {
-                                builder.values().append_option(item.and_then(|text| text.parse::<i32>().ok()));
+                                builder
+                                    .values()
+                                    .append_option(item.and_then(|text| text.parse::<i32>().ok()));
                             }
                             builder.append(true);
                         }

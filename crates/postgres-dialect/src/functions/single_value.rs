@@ -13,7 +13,9 @@ use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Sign
 pub(crate) const SINGLE_VALUE: &str = "lakegate_single_value";
 
 pub(super) fn single_value() -> Arc<AggregateUDF> {
-    Arc::new(AggregateUDF::new_from_impl(SingleValue { signature: Signature::any(1, Volatility::Immutable) }))
+    Arc::new(AggregateUDF::new_from_impl(SingleValue {
+        signature: Signature::any(1, Volatility::Immutable),
+    }))
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -36,7 +38,9 @@ impl AggregateUDFImpl for SingleValue {
 
     fn return_field(&self, fields: &[FieldRef]) -> Result<FieldRef> {
         match fields.first() {
-            Some(field) => Ok(Arc::new(field.as_ref().clone().with_name(SINGLE_VALUE).with_nullable(true))),
+            Some(field) => Ok(Arc::new(
+                field.as_ref().clone().with_name(SINGLE_VALUE).with_nullable(true),
+            )),
             None => exec_err!("an argument was expected"),
         }
     }
@@ -49,7 +53,10 @@ impl AggregateUDFImpl for SingleValue {
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        Ok(Box::new(Single { value: ScalarValue::try_from(args.return_field.data_type())?, seen: false }))
+        Ok(Box::new(Single {
+            value: ScalarValue::try_from(args.return_field.data_type())?,
+            seen: false,
+        }))
     }
 }
 

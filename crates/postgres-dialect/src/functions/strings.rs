@@ -35,13 +35,20 @@ fn quoting() -> Vec<Declared> {
         })
         .immutable(),
         Declared::new("quote_nullable", &[Take::Text], Give::Text, |arguments, _| {
-            Ok(Value::from(arguments.first().and_then(Value::text).map_or("NULL".to_owned(), quote_literal)))
+            Ok(Value::from(
+                arguments
+                    .first()
+                    .and_then(Value::text)
+                    .map_or("NULL".to_owned(), quote_literal),
+            ))
         })
         .called_on_null()
         .immutable(),
-        Declared::new("format", &[Take::Text], Give::Text, |arguments, _| match arguments.split_first() {
-            Some((Value::Text(template), rest)) => Ok(Value::from(format(template, rest)?)),
-            _ => Ok(Value::Null),
+        Declared::new("format", &[Take::Text], Give::Text, |arguments, _| {
+            match arguments.split_first() {
+                Some((Value::Text(template), rest)) => Ok(Value::from(format(template, rest)?)),
+                _ => Ok(Value::Null),
+            }
         })
         .variadic(Take::Any)
         .called_on_null()
@@ -49,7 +56,10 @@ fn quoting() -> Vec<Declared> {
         Declared::new("parse_ident", &[Take::Text], Give::TextList, |arguments, _| {
             let name = text(arguments, 0);
             let parts = split_name(name).ok_or_else(|| {
-                Error::data(DataException::InvalidArgument, format!("string is not a valid identifier: \"{name}\""))
+                Error::data(
+                    DataException::InvalidArgument,
+                    format!("string is not a valid identifier: \"{name}\""),
+                )
             })?;
             Ok(Value::TextList(parts.into_iter().map(Some).collect()))
         })
@@ -57,7 +67,11 @@ fn quoting() -> Vec<Declared> {
         .immutable(),
         Declared::new("pg_typeof", &[Take::Any], Give::RegType, |_, fields| {
             let unknown = fields.first().is_none_or(|field| field.data_type().is_null());
-            Ok(Value::from(if unknown { 705 } else { fields.first().map_or(705, |field| type_oid(field)) }))
+            Ok(Value::from(if unknown {
+                705
+            } else {
+                fields.first().map_or(705, |field| type_oid(field))
+            }))
         })
         .called_on_null(),
         Declared::new("lakegate_char", &[Take::Text], Give::Text, |arguments, _| {
@@ -90,10 +104,12 @@ fn format(template: &str, arguments: &[Value]) -> Result<String> {
                 Some('-') => left = true,
                 Some(digit) if digit.is_ascii_digit() => digits.push(*digit),
                 Some('$') => {
-                    let position: usize = digits.parse().map_err(|_| invalid("unrecognized format() type specifier"))?;
-                    next = position.checked_sub(1).ok_or_else(|| {
-                        invalid("format specifies argument 0, but arguments are numbered from 1")
-                    })?;
+                    let position: usize = digits
+                        .parse()
+                        .map_err(|_| invalid("unrecognized format() type specifier"))?;
+                    next = position
+                        .checked_sub(1)
+                        .ok_or_else(|| invalid("format specifies argument 0, but arguments are numbered from 1"))?;
                     digits.clear();
                 }
                 _ => break,
@@ -102,10 +118,18 @@ fn format(template: &str, arguments: &[Value]) -> Result<String> {
         }
         if !digits.is_empty() {
             // A bound on what a template can ask for.
-            width = digits.parse().ok().filter(|width| *width <= 1 << 20).ok_or_else(|| invalid("number is out of range"))?;
+            width = digits
+                .parse()
+                .ok()
+                .filter(|width| *width <= 1 << 20)
+                .ok_or_else(|| invalid("number is out of range"))?;
         }
-        let kind = characters.next().ok_or_else(|| invalid("unterminated format() type specifier"))?;
-        let argument = arguments.get(next).ok_or_else(|| invalid("too few arguments for format()"))?;
+        let kind = characters
+            .next()
+            .ok_or_else(|| invalid("unterminated format() type specifier"))?;
+        let argument = arguments
+            .get(next)
+            .ok_or_else(|| invalid("too few arguments for format()"))?;
         next += 1;
         let shown = match (kind, argument.text()) {
             ('s', value) => value.unwrap_or_default().to_owned(),
@@ -119,7 +143,11 @@ fn format(template: &str, arguments: &[Value]) -> Result<String> {
             }
         };
         let padding = " ".repeat(width.saturating_sub(shown.chars().count()));
-        let (before, after) = if left { ("", padding.as_str()) } else { (padding.as_str(), "") };
+        let (before, after) = if left {
+            ("", padding.as_str())
+        } else {
+            (padding.as_str(), "")
+        };
         output.extend([before, &shown, after]);
     }
     Ok(output)
@@ -133,41 +161,44 @@ fn numbers() -> Vec<Declared> {
         .immutable(),
         Declared::new("sign", &[Take::Float], Give::Float8, |arguments, _| {
             let number = arguments.first().and_then(Value::float);
-            Ok(Value::from(number.map(|number| if number == 0.0 { 0.0 } else { number.signum() })))
+            Ok(Value::from(
+                number.map(|number| if number == 0.0 { 0.0 } else { number.signum() }),
+            ))
         })
         .immutable(),
-        Declared::new("width_bucket", &[Take::Float, Take::Float, Take::Float, Take::Integer], Give::Int4, |values, _| {
-            let (Some(operand), Some(low), Some(high), Some(count)) = (
-                values.first().and_then(Value::float),
-                values.get(1).and_then(Value::float),
-                values.get(2).and_then(Value::float),
-                integer(values, 3),
-            ) else {
-                return Ok(Value::Null);
-            };
-            width_bucket(operand, low, high, count).map(Value::from)
-        })
+        Declared::new(
+            "width_bucket",
+            &[Take::Float, Take::Float, Take::Float, Take::Integer],
+            Give::Int4,
+            |values, _| {
+                let (Some(operand), Some(low), Some(high), Some(count)) = (
+                    values.first().and_then(Value::float),
+                    values.get(1).and_then(Value::float),
+                    values.get(2).and_then(Value::float),
+                    integer(values, 3),
+                ) else {
+                    return Ok(Value::Null);
+                };
+                width_bucket(operand, low, high, count).map(Value::from)
+            },
+        )
         .immutable(),
     ];
-    for (name, remainder) in [("div", false), ("mod", true)] {
-        all.push(
-            Declared::new(name, &[Take::Integer, Take::Integer], Give::Int8, move |arguments, _| {
-                let (Some(a), Some(b)) = (integer(arguments, 0), integer(arguments, 1)) else { return Ok(Value::Null) };
-                let result = if remainder { a.checked_rem(b) } else { a.checked_div(b) };
-                if b == 0 {
-                    return Err(Error::data(DataException::DivisionByZero, "division by zero").into());
-                }
-                match (result, remainder) {
-                    (Some(result), _) => Ok(Value::from(result)),
-                    (None, true) => Ok(Value::from(0_i64)),
-                    (None, false) => {
-                        Err(Error::data(DataException::NumericValueOutOfRange, "bigint out of range").into())
-                    }
-                }
-            })
-            .immutable(),
-        );
-    }
+    all.push(
+        Declared::new("div", &[Take::Integer, Take::Integer], Give::Int8, |arguments, _| {
+            let (Some(a), Some(b)) = (integer(arguments, 0), integer(arguments, 1)) else {
+                return Ok(Value::Null);
+            };
+            if b == 0 {
+                return Err(Error::data(DataException::DivisionByZero, "division by zero").into());
+            }
+            let quotient = a
+                .checked_div(b)
+                .ok_or_else(|| Error::data(DataException::NumericValueOutOfRange, "bigint out of range"))?;
+            Ok(Value::from(quotient))
+        })
+        .immutable(),
+    );
     all
 }
 
@@ -185,7 +216,11 @@ fn width_bucket(operand: f64, low: f64, high: f64, count: i64) -> Result<i64> {
     if low == high {
         return Err(invalid("lower bound cannot equal upper bound").into());
     }
-    let (before, after) = if low < high { (operand < low, operand >= high) } else { (operand > low, operand <= high) };
+    let (before, after) = if low < high {
+        (operand < low, operand >= high)
+    } else {
+        (operand > low, operand <= high)
+    };
     if before {
         return Ok(0);
     }
@@ -206,7 +241,11 @@ fn size_pretty(bytes: i64) -> String {
     let mut doubled = bytes >> 9;
     for (at, unit) in units.iter().enumerate() {
         if doubled.unsigned_abs() < 20 * 1024 - 1 || at + 1 == units.len() {
-            let rounded = if doubled >= 0 { (doubled + 1) / 2 } else { (doubled - 1) / 2 };
+            let rounded = if doubled >= 0 {
+                (doubled + 1) / 2
+            } else {
+                (doubled - 1) / 2
+            };
             return format!("{rounded} {unit}");
         }
         doubled >>= 10;
@@ -237,35 +276,53 @@ fn compile(pattern: &str, flags: &str) -> Result<Regex> {
             }
         };
     }
-    builder.build().map_err(|_| Error::data(DataException::InvalidRegularExpression, "invalid regular expression").into())
+    builder
+        .build()
+        .map_err(|_| Error::data(DataException::InvalidRegularExpression, "invalid regular expression").into())
 }
 
 fn patterns() -> Vec<Declared> {
     vec![
-        Declared::new("regexp_match", &[Take::Text, Take::Text], Give::TextList, |arguments, _| {
-            let regex = compile(text(arguments, 1), text(arguments, 2))?;
-            let Some(found) = regex.captures(text(arguments, 0)) else { return Ok(Value::Null) };
-            let group = |at: usize| found.get(at).map(|part| part.as_str().to_owned());
-            let groups = if found.len() == 1 { vec![group(0)] } else { (1..found.len()).map(group).collect() };
-            Ok(Value::TextList(groups))
-        })
+        Declared::new(
+            "regexp_match",
+            &[Take::Text, Take::Text],
+            Give::TextList,
+            |arguments, _| {
+                let regex = compile(text(arguments, 1), text(arguments, 2))?;
+                let Some(found) = regex.captures(text(arguments, 0)) else {
+                    return Ok(Value::Null);
+                };
+                let group = |at: usize| found.get(at).map(|part| part.as_str().to_owned());
+                let groups = if found.len() == 1 {
+                    vec![group(0)]
+                } else {
+                    (1..found.len()).map(group).collect()
+                };
+                Ok(Value::TextList(groups))
+            },
+        )
         .optional(&[Take::Text])
         .immutable(),
-        Declared::new("regexp_split_to_array", &[Take::Text, Take::Text], Give::TextList, |arguments, _| {
-            let regex = compile(text(arguments, 1), text(arguments, 2))?;
-            let subject = text(arguments, 0);
-            // As PostgreSQL: an empty match at the beginning or end, or right after another, splits nothing.
-            let (mut parts, mut start) = (Vec::new(), 0);
-            for found in regex.find_iter(subject) {
-                if found.is_empty() && (found.start() <= start || found.end() == subject.len()) {
-                    continue;
+        Declared::new(
+            "regexp_split_to_array",
+            &[Take::Text, Take::Text],
+            Give::TextList,
+            |arguments, _| {
+                let regex = compile(text(arguments, 1), text(arguments, 2))?;
+                let subject = text(arguments, 0);
+                // As PostgreSQL: an empty match at the beginning or end, or right after another, splits nothing.
+                let (mut parts, mut start) = (Vec::new(), 0);
+                for found in regex.find_iter(subject) {
+                    if found.is_empty() && (found.start() <= start || found.end() == subject.len()) {
+                        continue;
+                    }
+                    parts.push(subject.get(start..found.start()).map(str::to_owned));
+                    start = found.end();
                 }
-                parts.push(subject.get(start..found.start()).map(str::to_owned));
-                start = found.end();
-            }
-            parts.push(subject.get(start..).map(str::to_owned));
-            Ok(Value::TextList(parts))
-        })
+                parts.push(subject.get(start..).map(str::to_owned));
+                Ok(Value::TextList(parts))
+            },
+        )
         .optional(&[Take::Text])
         .immutable(),
     ]
@@ -277,25 +334,44 @@ fn arrays() -> Vec<Declared> {
         _ => None,
     };
     vec![
-        Declared::new("array_upper", &[Take::TextList, Take::Integer], Give::Int4, move |arguments, _| {
-            Ok(Value::from(length(arguments.first()).filter(|_| integer(arguments, 1) == Some(1))))
-        })
+        Declared::new(
+            "array_upper",
+            &[Take::TextList, Take::Integer],
+            Give::Int4,
+            move |arguments, _| {
+                Ok(Value::from(
+                    length(arguments.first()).filter(|_| integer(arguments, 1) == Some(1)),
+                ))
+            },
+        )
         .immutable(),
-        Declared::new("array_lower", &[Take::TextList, Take::Integer], Give::Int4, move |arguments, _| {
-            let first = length(arguments.first()).filter(|_| integer(arguments, 1) == Some(1));
-            Ok(Value::from(first.map(|_| 1_i64)))
-        })
+        Declared::new(
+            "array_lower",
+            &[Take::TextList, Take::Integer],
+            Give::Int4,
+            move |arguments, _| {
+                let first = length(arguments.first()).filter(|_| integer(arguments, 1) == Some(1));
+                Ok(Value::from(first.map(|_| 1_i64)))
+            },
+        )
         .immutable(),
         // `generate_subscripts` is `unnest` of this.
-        Declared::new("lakegate_subscripts", &[Take::TextList, Take::Integer], Give::Int4List, move |arguments, _| {
-            let count = length(arguments.first()).filter(|_| integer(arguments, 1) == Some(1)).unwrap_or(0);
-            let numbers = (1..=count).map(|number| Some(number.to_string()));
-            let mut numbers: Vec<Option<String>> = numbers.collect();
-            if arguments.get(2).and_then(Value::boolean) == Some(true) {
-                numbers.reverse();
-            }
-            Ok(Value::TextList(numbers))
-        })
+        Declared::new(
+            "lakegate_subscripts",
+            &[Take::TextList, Take::Integer],
+            Give::Int4List,
+            move |arguments, _| {
+                let count = length(arguments.first())
+                    .filter(|_| integer(arguments, 1) == Some(1))
+                    .unwrap_or(0);
+                let numbers = (1..=count).map(|number| Some(number.to_string()));
+                let mut numbers: Vec<Option<String>> = numbers.collect();
+                if arguments.get(2).and_then(Value::boolean) == Some(true) {
+                    numbers.reverse();
+                }
+                Ok(Value::TextList(numbers))
+            },
+        )
         .optional(&[Take::Boolean])
         .immutable(),
     ]

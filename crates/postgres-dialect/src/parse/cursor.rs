@@ -21,7 +21,12 @@ pub(crate) struct Cursor<'s> {
 
 impl<'s> Cursor<'s> {
     pub(crate) fn new(scope: &'s Scope<'s>, tokens: &'s [TokenWithSpan], end: Option<&'s TokenWithSpan>) -> Self {
-        Self { scope, tokens, at: 0, end }
+        Self {
+            scope,
+            tokens,
+            at: 0,
+            end,
+        }
     }
 
     pub(crate) fn peek(&self) -> Option<&'s Token> {
@@ -69,7 +74,10 @@ impl<'s> Cursor<'s> {
 
     /// Steps over one of `words`, all or nothing.
     pub(crate) fn take_all(&mut self, words: &[&str]) -> bool {
-        let found = words.iter().enumerate().all(|(offset, word)| self.sees_nth(offset, word));
+        let found = words
+            .iter()
+            .enumerate()
+            .all(|(offset, word)| self.sees_nth(offset, word));
         if found {
             self.at += words.len();
         }
@@ -91,7 +99,11 @@ impl<'s> Cursor<'s> {
     }
 
     pub(crate) fn expect_sign(&mut self, sign: &Token) -> Result<()> {
-        if self.take_sign(sign) { Ok(()) } else { Err(self.error()) }
+        if self.take_sign(sign) {
+            Ok(())
+        } else {
+            Err(self.error())
+        }
     }
 
     /// An identifier, in lower case unless quoted.
@@ -99,7 +111,11 @@ impl<'s> Cursor<'s> {
         match self.peek() {
             Some(Token::Word(word)) => {
                 self.at += 1;
-                Ok(if word.quote_style.is_some() { word.value.clone() } else { word.value.to_lowercase() })
+                Ok(if word.quote_style.is_some() {
+                    word.value.clone()
+                } else {
+                    word.value.to_lowercase()
+                })
             }
             _ => Err(self.error()),
         }
@@ -120,7 +136,11 @@ impl<'s> Cursor<'s> {
         loop {
             match self.peek() {
                 Some(Token::Word(word)) => {
-                    let ident = Ident { value: word.value.clone(), quote_style: word.quote_style, span: self.span() };
+                    let ident = Ident {
+                        value: word.value.clone(),
+                        quote_style: word.quote_style,
+                        span: self.span(),
+                    };
                     parts.push(ObjectNamePart::Identifier(ident));
                     self.at += 1;
                 }
@@ -133,7 +153,9 @@ impl<'s> Cursor<'s> {
     }
 
     fn span(&self) -> datafusion::sql::sqlparser::tokenizer::Span {
-        self.tokens.get(self.at).map_or_else(datafusion::sql::sqlparser::tokenizer::Span::empty, |token| token.span)
+        self.tokens
+            .get(self.at)
+            .map_or_else(datafusion::sql::sqlparser::tokenizer::Span::empty, |token| token.span)
     }
 
     /// A string literal, if one comes next.
@@ -154,7 +176,9 @@ impl<'s> Cursor<'s> {
             Token::Plus => (false, 1),
             _ => (false, 0),
         };
-        let Some(Token::Number(digits, _)) = self.peek_nth(offset) else { return None };
+        let Some(Token::Number(digits, _)) = self.peek_nth(offset) else {
+            return None;
+        };
         let number: i64 = digits.parse().ok()?;
         self.at += offset + 1;
         Some(if negative { -number } else { number })

@@ -36,7 +36,13 @@ pub(crate) fn too_deep() -> Error {
 /// What the tokenizer could not read.
 pub(crate) fn from_tokenizer(error: &TokenizerError, places: &Places<'_>) -> Error {
     let start = places.byte(error.location);
-    let rest: String = places.text.get(start..).unwrap_or_default().chars().take(QUOTED_CHARACTERS_MAX).collect();
+    let rest: String = places
+        .text
+        .get(start..)
+        .unwrap_or_default()
+        .chars()
+        .take(QUOTED_CHARACTERS_MAX)
+        .collect();
     let message = error.message.to_ascii_lowercase();
     let what = if message.contains("comment") {
         "unterminated /* comment"

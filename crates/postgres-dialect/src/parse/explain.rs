@@ -33,9 +33,15 @@ pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<Command> {
         Command::Query(_)
         | Command::Execute { .. }
         | Command::Declare(_)
-        | Command::Other { kind: OtherKind::Write | OtherKind::Definition, .. } => {
-            Ok(Command::Explain(Explain { analyze, verbose, format, statement: Box::new(explained) }))
-        }
+        | Command::Other {
+            kind: OtherKind::Write | OtherKind::Definition,
+            ..
+        } => Ok(Command::Explain(Explain {
+            analyze,
+            verbose,
+            format,
+            statement: Box::new(explained),
+        })),
         _ => {
             cursor.at = at;
             Err(cursor.error())
@@ -46,16 +52,13 @@ pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<Command> {
 /// `(ANALYZE …)` rather than a query in parentheses.
 fn is_option_list(cursor: &Cursor<'_>) -> bool {
     cursor.peek() == Some(&Token::LParen)
-        && !["SELECT", "WITH", "VALUES", "TABLE"].iter().any(|word| cursor.sees_nth(1, word))
+        && !["SELECT", "WITH", "VALUES", "TABLE"]
+            .iter()
+            .any(|word| cursor.sees_nth(1, word))
         && cursor.peek_nth(1) != Some(&Token::LParen)
 }
 
-fn option(
-    cursor: &mut Cursor<'_>,
-    analyze: &mut bool,
-    verbose: &mut bool,
-    format: &mut ExplainFormat,
-) -> Result<()> {
+fn option(cursor: &mut Cursor<'_>, analyze: &mut bool, verbose: &mut bool, format: &mut ExplainFormat) -> Result<()> {
     let name = cursor.identifier()?;
     match name.as_str() {
         "analyze" | "analyse" => *analyze = boolean(cursor, &name)?,
@@ -81,7 +84,12 @@ fn option(
         "costs" | "settings" | "generic_plan" | "buffers" | "wal" | "timing" | "summary" | "memory" => {
             boolean(cursor, &name)?;
         }
-        _ => return Err(Error::new(ErrorKind::Syntax, format!("unrecognized EXPLAIN option \"{name}\""))),
+        _ => {
+            return Err(Error::new(
+                ErrorKind::Syntax,
+                format!("unrecognized EXPLAIN option \"{name}\""),
+            ));
+        }
     }
     Ok(())
 }
@@ -99,6 +107,9 @@ pub(crate) fn boolean(cursor: &mut Cursor<'_>, name: &str) -> Result<bool> {
     match value.as_str() {
         "true" | "on" | "1" => Ok(true),
         "false" | "off" | "0" => Ok(false),
-        _ => Err(Error::new(ErrorKind::Syntax, format!("{name} requires a Boolean value"))),
+        _ => Err(Error::new(
+            ErrorKind::Syntax,
+            format!("{name} requires a Boolean value"),
+        )),
     }
 }

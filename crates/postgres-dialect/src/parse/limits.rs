@@ -22,7 +22,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { text_bytes: 1 << 20, tokens: 200_000, nesting: 50, chain: 1_000 }
+        Self {
+            text_bytes: 1 << 20,
+            tokens: 200_000,
+            nesting: 50,
+            chain: 1_000,
+        }
     }
 }
 
@@ -92,7 +97,10 @@ pub(crate) fn check_height(tokens: &[TokenWithSpan], limits: &Limits) -> Result<
             Token::RParen | Token::RBracket | Token::RBrace => close(&mut frames),
             Token::Comma => top.next_element(),
             Token::Word(word) if word.quote_style.is_none() => match word.keyword {
-                Keyword::CASE => frames.push(Frame { is_case: true, ..Frame::default() }),
+                Keyword::CASE => frames.push(Frame {
+                    is_case: true,
+                    ..Frame::default()
+                }),
                 Keyword::END if top.is_case => close(&mut frames),
                 Keyword::WHEN | Keyword::THEN | Keyword::ELSE if top.is_case => top.next_element(),
                 Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT | Keyword::JOIN => {

@@ -40,12 +40,18 @@ pub fn parse(sql: &str, limits: &Limits) -> Result<Vec<ParsedStatement>> {
         )
         .with_hint("Send long values as parameters."));
     }
-    let scope = Scope { places: Places::new(sql), limits: *limits };
+    let scope = Scope {
+        places: Places::new(sql),
+        limits: *limits,
+    };
     let tokens = tokens::tokenize(&scope.places, limits)?;
     let mut statements = Vec::new();
     let mut rest: &[TokenWithSpan] = &tokens;
     while !rest.is_empty() {
-        let length = rest.iter().position(|token| token.token == Token::SemiColon).unwrap_or(rest.len());
+        let length = rest
+            .iter()
+            .position(|token| token.token == Token::SemiColon)
+            .unwrap_or(rest.len());
         let (own, after) = rest.split_at(length);
         if !own.is_empty() {
             limits::check_height(own, limits)?;
@@ -54,7 +60,11 @@ pub fn parse(sql: &str, limits: &Limits) -> Result<Vec<ParsedStatement>> {
         rest = after.get(1..).unwrap_or_default();
     }
     if statements.is_empty() {
-        statements.push(ParsedStatement { command: crate::Command::Empty, text: 0..0, parameters: 0 });
+        statements.push(ParsedStatement {
+            command: crate::Command::Empty,
+            text: 0..0,
+            parameters: 0,
+        });
     }
     Ok(statements)
 }

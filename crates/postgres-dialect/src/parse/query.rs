@@ -20,10 +20,16 @@ pub(crate) fn parse(scope: &Scope<'_>, own: &[TokenWithSpan], end: Option<&Token
     let query = cursor.with_parser(|parser| parser.parse_query())?;
     cursor.expect_end()?;
     if selects_into(&query.body) {
-        return Ok(Command::Other { tag: "SELECT INTO", kind: OtherKind::Definition });
+        return Ok(Command::Other {
+            tag: "SELECT INTO",
+            kind: OtherKind::Definition,
+        });
     }
     if let Some(tag) = writes(&query) {
-        return Ok(Command::Other { tag, kind: OtherKind::Write });
+        return Ok(Command::Other {
+            tag,
+            kind: OtherKind::Write,
+        });
     }
     let statement = Statement::Query(query);
     let mut judge = Judge { places: &scope.places };
@@ -55,7 +61,9 @@ fn writes(query: &Query) -> Option<&'static str> {
         }
     }
     let ctes = query.with.iter().flat_map(|with| &with.cte_tables);
-    ctes.filter_map(|cte| writes(&cte.query)).next().or_else(|| body_tag(&query.body))
+    ctes.filter_map(|cte| writes(&cte.query))
+        .next()
+        .or_else(|| body_tag(&query.body))
 }
 
 struct Judge<'t> {
@@ -73,7 +81,10 @@ impl Judge<'_> {
     }
 
     fn syntax<T>(&self, near: &str, span: Span) -> ControlFlow<Box<Error>, T> {
-        self.stop(Error::new(ErrorKind::Syntax, format!("syntax error at or near \"{near}\"")), span)
+        self.stop(
+            Error::new(ErrorKind::Syntax, format!("syntax error at or near \"{near}\"")),
+            span,
+        )
     }
 
     fn alias(&self, alias: &Ident) -> ControlFlow<Box<Error>> {
@@ -135,16 +146,15 @@ impl Visitor for Judge<'_> {
         for item in &select.projection {
             match item {
                 SelectItem::ExprWithAlias { alias, .. } => self.alias(alias)?,
-                SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options) => {
-                    if options.opt_exclude.is_some()
+                SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options)
+                    if (options.opt_exclude.is_some()
                         || options.opt_except.is_some()
                         || options.opt_replace.is_some()
                         || options.opt_rename.is_some()
                         || options.opt_ilike.is_some()
-                        || options.opt_alias.is_some()
-                    {
-                        return self.syntax("*", options.wildcard_token.0.span);
-                    }
+                        || options.opt_alias.is_some()) =>
+                {
+                    return self.syntax("*", options.wildcard_token.0.span);
                 }
                 _ => {}
             }
@@ -181,4 +191,3 @@ impl Visitor for Judge<'_> {
         }
     }
 }
-

@@ -9,8 +9,12 @@ use crate::command::Command;
 use crate::names::quote_identifier;
 
 /// Settings whose values are lists of identifiers, kept quoted where needed.
-const IDENTIFIER_LISTS: [&str; 4] =
-    ["search_path", "temp_tablespaces", "session_preload_libraries", "local_preload_libraries"];
+const IDENTIFIER_LISTS: [&str; 4] = [
+    "search_path",
+    "temp_tablespaces",
+    "session_preload_libraries",
+    "local_preload_libraries",
+];
 
 /// Everything after SET.
 pub(crate) fn set(cursor: &mut Cursor<'_>) -> Result<Command> {
@@ -21,7 +25,9 @@ pub(crate) fn set(cursor: &mut Cursor<'_>) -> Result<Command> {
         cursor.at += 1;
         if cursor.take("SNAPSHOT") {
             cursor.string().ok_or_else(|| cursor.error())?;
-            return Err(contract::Error::unsupported("SET TRANSACTION SNAPSHOT is not supported"));
+            return Err(contract::Error::unsupported(
+                "SET TRANSACTION SNAPSHOT is not supported",
+            ));
         }
         return some_modes(cursor, false);
     }
@@ -45,7 +51,11 @@ pub(crate) fn set(cursor: &mut Cursor<'_>) -> Result<Command> {
         local = cursor.take("LOCAL");
         let _ = !local && cursor.take("SESSION");
     }
-    let set = |name: &str, value| Command::Set { local, name: name.to_owned(), value };
+    let set = |name: &str, value| Command::Set {
+        local,
+        name: name.to_owned(),
+        value,
+    };
     if cursor.take_all(&["TIME", "ZONE"]) {
         let value = zone(cursor)?;
         return Ok(set("timezone", value));
@@ -59,7 +69,11 @@ pub(crate) fn set(cursor: &mut Cursor<'_>) -> Result<Command> {
             return Ok(set("role", word_or_string(cursor, "DEFAULT")?));
         }
         if cursor.take("NAMES") {
-            let value = if cursor.is_at_end() { None } else { word_or_string(cursor, "DEFAULT")? };
+            let value = if cursor.is_at_end() {
+                None
+            } else {
+                word_or_string(cursor, "DEFAULT")?
+            };
             return Ok(set("client_encoding", value));
         }
         if cursor.take("SCHEMA") {
@@ -67,7 +81,9 @@ pub(crate) fn set(cursor: &mut Cursor<'_>) -> Result<Command> {
             return Ok(set("search_path", Some(quote_identifier(&schema))));
         }
         if cursor.take_all(&["XML", "OPTION"]) {
-            let value = cursor.take_any(&["DOCUMENT", "CONTENT"]).ok_or_else(|| cursor.error())?;
+            let value = cursor
+                .take_any(&["DOCUMENT", "CONTENT"])
+                .ok_or_else(|| cursor.error())?;
             return Ok(set("xmloption", Some(value.to_lowercase())));
         }
     }
@@ -118,7 +134,9 @@ fn number(cursor: &mut Cursor<'_>) -> Option<String> {
         Token::Plus => ("", 1),
         _ => ("", 0),
     };
-    let Some(Token::Number(digits, _)) = cursor.peek_nth(offset) else { return None };
+    let Some(Token::Number(digits, _)) = cursor.peek_nth(offset) else {
+        return None;
+    };
     cursor.at += offset + 1;
     Some(format!("{sign}{digits}"))
 }
@@ -168,7 +186,10 @@ fn setting(cursor: &mut Cursor<'_>) -> Result<Option<String>> {
     if !cursor.is_at_end() {
         return Err(cursor.error());
     }
-    if matches!(name.as_str(), "tables" | "columns" | "databases" | "schemas" | "functions" | "variables") {
+    if matches!(
+        name.as_str(),
+        "tables" | "columns" | "databases" | "schemas" | "functions" | "variables"
+    ) {
         cursor.at = at;
         return Err(contract::Error::new(
             contract::ErrorKind::UndefinedObject,

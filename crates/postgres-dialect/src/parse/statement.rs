@@ -18,7 +18,11 @@ pub(crate) fn parse(scope: &Scope<'_>, own: &[TokenWithSpan], end: Option<&Token
         (Some(first), Some(last)) => scope.places.byte(first.span.start)..scope.places.byte(last.span.end),
         _ => 0..0,
     };
-    Ok(ParsedStatement { command: command(scope, own, end)?, text, parameters })
+    Ok(ParsedStatement {
+        command: command(scope, own, end)?,
+        text,
+        parameters,
+    })
 }
 
 fn command(scope: &Scope<'_>, own: &[TokenWithSpan], end: Option<&TokenWithSpan>) -> Result<Command> {
@@ -39,11 +43,17 @@ fn command(scope: &Scope<'_>, own: &[TokenWithSpan], end: Option<&TokenWithSpan>
         "RESET" => session::reset(&mut cursor),
         "BEGIN" => {
             let _ = cursor.take_any(&["WORK", "TRANSACTION"]);
-            Ok(Command::Begin { modes: modes(&mut cursor)?, tag: "BEGIN" })
+            Ok(Command::Begin {
+                modes: modes(&mut cursor)?,
+                tag: "BEGIN",
+            })
         }
         "START" => {
             cursor.expect("TRANSACTION")?;
-            Ok(Command::Begin { modes: modes(&mut cursor)?, tag: "START TRANSACTION" })
+            Ok(Command::Begin {
+                modes: modes(&mut cursor)?,
+                tag: "START TRANSACTION",
+            })
         }
         "COMMIT" | "END" => commit(&mut cursor),
         "ROLLBACK" | "ABORT" => rollback(&mut cursor, word == "ROLLBACK"),
@@ -78,7 +88,11 @@ fn command(scope: &Scope<'_>, own: &[TokenWithSpan], end: Option<&TokenWithSpan>
 }
 
 fn name_or_all(cursor: &mut Cursor<'_>) -> Result<Option<String>> {
-    if cursor.take("ALL") { Ok(None) } else { cursor.identifier().map(Some) }
+    if cursor.take("ALL") {
+        Ok(None)
+    } else {
+        cursor.identifier().map(Some)
+    }
 }
 
 /// Transaction modes, separated by commas or by nothing.
@@ -124,7 +138,10 @@ fn chain(cursor: &mut Cursor<'_>) -> Result<bool> {
 fn commit(cursor: &mut Cursor<'_>) -> Result<Command> {
     if cursor.take("PREPARED") {
         cursor.string().ok_or_else(|| cursor.error())?;
-        return Ok(Command::Other { tag: "COMMIT PREPARED", kind: OtherKind::TwoPhase });
+        return Ok(Command::Other {
+            tag: "COMMIT PREPARED",
+            kind: OtherKind::TwoPhase,
+        });
     }
     let _ = cursor.take_any(&["WORK", "TRANSACTION"]);
     Ok(Command::Commit { chain: chain(cursor)? })
@@ -133,7 +150,10 @@ fn commit(cursor: &mut Cursor<'_>) -> Result<Command> {
 fn rollback(cursor: &mut Cursor<'_>, may_go_back: bool) -> Result<Command> {
     if may_go_back && cursor.take("PREPARED") {
         cursor.string().ok_or_else(|| cursor.error())?;
-        return Ok(Command::Other { tag: "ROLLBACK PREPARED", kind: OtherKind::TwoPhase });
+        return Ok(Command::Other {
+            tag: "ROLLBACK PREPARED",
+            kind: OtherKind::TwoPhase,
+        });
     }
     let _ = cursor.take_any(&["WORK", "TRANSACTION"]);
     if may_go_back && cursor.take("TO") {
@@ -156,7 +176,10 @@ fn rest(cursor: &mut Cursor<'_>) -> Result<Box<ParsedStatement>> {
 fn prepare(cursor: &mut Cursor<'_>) -> Result<Command> {
     if cursor.sees("TRANSACTION") && matches!(cursor.peek_nth(1), Some(Token::SingleQuotedString(_))) {
         cursor.at += 2;
-        return Ok(Command::Other { tag: "PREPARE TRANSACTION", kind: OtherKind::TwoPhase });
+        return Ok(Command::Other {
+            tag: "PREPARE TRANSACTION",
+            kind: OtherKind::TwoPhase,
+        });
     }
     let name = cursor.identifier()?;
     let mut types = Vec::new();
@@ -168,9 +191,10 @@ fn prepare(cursor: &mut Cursor<'_>) -> Result<Command> {
     let at = cursor.at;
     let statement = rest(cursor)?;
     match &statement.command {
-        Command::Query(_) | Command::Other { kind: OtherKind::Write, .. } => {
-            Ok(Command::Prepare { name, types, statement })
-        }
+        Command::Query(_)
+        | Command::Other {
+            kind: OtherKind::Write, ..
+        } => Ok(Command::Prepare { name, types, statement }),
         _ => {
             cursor.at = at;
             Err(cursor.error())
@@ -180,7 +204,11 @@ fn prepare(cursor: &mut Cursor<'_>) -> Result<Command> {
 
 fn execute(cursor: &mut Cursor<'_>) -> Result<Command> {
     let name = cursor.identifier()?;
-    let arguments = if cursor.is_at_end() { Vec::new() } else { cursor.expressions()? };
+    let arguments = if cursor.is_at_end() {
+        Vec::new()
+    } else {
+        cursor.expressions()?
+    };
     Ok(Command::Execute { name, arguments })
 }
 
@@ -215,19 +243,35 @@ fn declare(cursor: &mut Cursor<'_>) -> Result<Command> {
     cursor.expect("FOR")?;
     let at = cursor.at;
     let query = rest(cursor)?;
-    if !matches!(query.command, Command::Query(_) | Command::Other { kind: OtherKind::Write | OtherKind::Definition, .. })
-    {
+    if !matches!(
+        query.command,
+        Command::Query(_)
+            | Command::Other {
+                kind: OtherKind::Write | OtherKind::Definition,
+                ..
+            }
+    ) {
         cursor.at = at;
         return Err(cursor.error());
     }
-    Ok(Command::Declare(Declare { name, binary, scroll, hold, query }))
+    Ok(Command::Declare(Declare {
+        name,
+        binary,
+        scroll,
+        hold,
+        query,
+    }))
 }
 
 /// Everything after FETCH or MOVE: direction, then FROM or IN, which may be left out, then the cursor.
 fn fetch(cursor: &mut Cursor<'_>) -> Result<(FetchDirection, String)> {
     // Each direction word is also a legal cursor name: it is one if nothing or only FROM/IN cannot follow.
     let last = cursor.tokens.len().saturating_sub(cursor.at) == 1;
-    let direction = if last { FetchDirection::Forward(FetchCount::Rows(1)) } else { direction(cursor)? };
+    let direction = if last {
+        FetchDirection::Forward(FetchCount::Rows(1))
+    } else {
+        direction(cursor)?
+    };
     let _ = cursor.take_any(&["FROM", "IN"]);
     Ok((direction, cursor.identifier()?))
 }
@@ -243,7 +287,9 @@ fn direction(cursor: &mut Cursor<'_>) -> Result<FetchDirection> {
     if let Some(rows) = cursor.integer() {
         return Ok(FetchDirection::Forward(FetchCount::Rows(rows)));
     }
-    let words = ["NEXT", "PRIOR", "FIRST", "LAST", "ALL", "FORWARD", "BACKWARD", "ABSOLUTE", "RELATIVE"];
+    let words = [
+        "NEXT", "PRIOR", "FIRST", "LAST", "ALL", "FORWARD", "BACKWARD", "ABSOLUTE", "RELATIVE",
+    ];
     Ok(match cursor.take_any(&words) {
         Some("PRIOR") => FetchDirection::Backward(FetchCount::Rows(1)),
         Some("FIRST") => FetchDirection::Absolute(1),
@@ -279,7 +325,10 @@ fn lock(cursor: &mut Cursor<'_>) -> Result<Command> {
         }
     }
     if cursor.take("IN") {
-        while cursor.take_any(&["ACCESS", "ROW", "SHARE", "UPDATE", "EXCLUSIVE"]).is_some() {}
+        while cursor
+            .take_any(&["ACCESS", "ROW", "SHARE", "UPDATE", "EXCLUSIVE"])
+            .is_some()
+        {}
         cursor.expect("MODE")?;
     }
     let _ = cursor.take("NOWAIT");
@@ -338,7 +387,11 @@ macro_rules! tags {
         [
             ("TABLE", concat!($verb, " TABLE"), OtherKind::Definition),
             ("VIEW", concat!($verb, " VIEW"), OtherKind::Definition),
-            ("MATERIALIZED", concat!($verb, " MATERIALIZED VIEW"), OtherKind::Definition),
+            (
+                "MATERIALIZED",
+                concat!($verb, " MATERIALIZED VIEW"),
+                OtherKind::Definition,
+            ),
             ("INDEX", concat!($verb, " INDEX"), OtherKind::Definition),
             ("SCHEMA", concat!($verb, " SCHEMA"), OtherKind::Definition),
             ("SEQUENCE", concat!($verb, " SEQUENCE"), OtherKind::Definition),
@@ -371,16 +424,40 @@ const DROP: [(&str, &str, OtherKind); 25] = tags!("DROP");
 /// The tag of a definition: the object's word comes first, after words like OR REPLACE TEMPORARY.
 fn definition(cursor: &mut Cursor<'_>, tags: &Tags) -> Option<(&'static str, OtherKind)> {
     let before = [
-        "OR", "REPLACE", "TEMP", "TEMPORARY", "UNLOGGED", "GLOBAL", "LOCAL", "UNIQUE", "RECURSIVE", "TRUSTED",
-        "PROCEDURAL", "CONSTRAINT", "EVENT",
+        "OR",
+        "REPLACE",
+        "TEMP",
+        "TEMPORARY",
+        "UNLOGGED",
+        "GLOBAL",
+        "LOCAL",
+        "UNIQUE",
+        "RECURSIVE",
+        "TRUSTED",
+        "PROCEDURAL",
+        "CONSTRAINT",
+        "EVENT",
     ];
     while cursor.take_any(&before).is_some() {}
     if let Some((_, tag, kind)) = tags.iter().find(|(word, ..)| cursor.sees(word)) {
         return Some((tag, *kind));
     }
     let rare = [
-        "FOREIGN", "SERVER", "ACCESS", "OPERATOR", "CONVERSION", "TEXT", "PUBLICATION", "SUBSCRIPTION", "TRANSFORM",
-        "DEFAULT", "LARGE", "OWNED", "ROUTINE",
+        "FOREIGN",
+        "SERVER",
+        "ACCESS",
+        "OPERATOR",
+        "CONVERSION",
+        "TEXT",
+        "PUBLICATION",
+        "SUBSCRIPTION",
+        "TRANSFORM",
+        "DEFAULT",
+        "LARGE",
+        "OWNED",
+        "ROUTINE",
     ];
-    rare.iter().any(|word| cursor.sees(word)).then_some(("DDL", OtherKind::Definition))
+    rare.iter()
+        .any(|word| cursor.sees(word))
+        .then_some(("DDL", OtherKind::Definition))
 }

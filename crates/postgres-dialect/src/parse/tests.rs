@@ -29,7 +29,10 @@ fn query(sql: &str) -> Statement {
 fn statements_are_split_with_their_text() {
     let sql = "select 1; -- é;\n /* ; */ select ';' ;; begin;";
     let statements = parse(sql, &Limits::default()).unwrap();
-    let texts: Vec<&str> = statements.iter().map(|statement| &sql[statement.text.clone()]).collect();
+    let texts: Vec<&str> = statements
+        .iter()
+        .map(|statement| &sql[statement.text.clone()])
+        .collect();
     assert_eq!(texts, ["select 1", "select ';'", "begin"]);
     for empty in ["", " ", ";", "-- ping", "/* a /* b */ */;"] {
         assert_eq!(one(empty), Command::Empty, "{empty}");
@@ -51,24 +54,40 @@ fn syntax_errors_say_where_in_postgres_words() {
         ("select 1;\nselect (2", "syntax error at end of input", Some(20)),
         ("select (2; select 3", "syntax error at or near \";\"", Some(10)),
         ("select 'abc", "unterminated quoted string at or near \"'abc\"", Some(8)),
-        ("select \"abc", "unterminated quoted identifier at or near \"\"abc\"", Some(8)),
+        (
+            "select \"abc",
+            "unterminated quoted identifier at or near \"\"abc\"",
+            Some(8),
+        ),
         ("select $0", "there is no parameter $0", Some(8)),
         ("select 'a' 'b'", "syntax error at or near \"'b'\"", Some(12)),
         ("select a == b from t", "syntax error at or near \"==\"", Some(10)),
         ("use lake", "syntax error at or near \"use\"", Some(1)),
         ("describe t", "syntax error at or near \"describe\"", Some(1)),
-        ("insert overwrite t select 1", "syntax error at or near \"overwrite\"", Some(8)),
+        (
+            "insert overwrite t select 1",
+            "syntax error at or near \"overwrite\"",
+            Some(8),
+        ),
         ("fetch 10 from", "syntax error at end of input", Some(14)),
         ("select ?", "syntax error at or near \"?\"", Some(8)),
     ];
     for (sql, message, position) in cases {
         let error = failure(sql);
-        assert_eq!((error.kind(), error.message(), error.position()), (ErrorKind::Syntax, message, position), "{sql}");
+        assert_eq!(
+            (error.kind(), error.message(), error.position()),
+            (ErrorKind::Syntax, message, position),
+            "{sql}"
+        );
     }
     for sql in ["select top 5 * from t", "select a from t qualify x = 1", "select 0x1F"] {
         assert_eq!(failure(sql).kind(), ErrorKind::Syntax, "{sql}");
     }
-    for sql in ["select * from t for update", "select * from t tablesample system (1)", "select b'101'"] {
+    for sql in [
+        "select * from t for update",
+        "select * from t tablesample system (1)",
+        "select b'101'",
+    ] {
         assert_eq!(failure(sql).kind(), ErrorKind::Unsupported, "{sql}");
     }
     assert_eq!(failure("show tables").kind(), ErrorKind::UndefinedObject);
@@ -78,7 +97,11 @@ fn syntax_errors_say_where_in_postgres_words() {
 fn limits_hold_before_anything_recurses() {
     let chain = |sign: &str, terms: usize| format!("select {}", vec!["a=1"; terms].join(sign));
     for sign in [" or ", " and ", " + ", " || ", "::int4 + "] {
-        assert_eq!(failure(&chain(sign, 10_000)).kind(), ErrorKind::StatementTooComplex, "{sign}");
+        assert_eq!(
+            failure(&chain(sign, 10_000)).kind(),
+            ErrorKind::StatementTooComplex,
+            "{sign}"
+        );
     }
     one(&chain(" or ", 900));
     let many = format!("select * from t where a in ({})", vec!["1"; 10_000].join(","));
@@ -99,7 +122,10 @@ fn limits_hold_before_anything_recurses() {
     }
     let cases = vec!["when a = 1 then 2"; 700].join(" ");
     one(&format!("select case {cases} end"));
-    assert_eq!(failure(&format!("select '{}'", "x".repeat(1 << 20))).kind(), ErrorKind::StatementTooComplex);
+    assert_eq!(
+        failure(&format!("select '{}'", "x".repeat(1 << 20))).kind(),
+        ErrorKind::StatementTooComplex
+    );
     assert_eq!(failure(&"a ".repeat(300_000)).kind(), ErrorKind::StatementTooComplex);
 }
 
@@ -111,10 +137,19 @@ fn transactions() {
         deferrable: Some(false),
     };
     let none = TransactionModes::default();
-    assert_eq!(one("begin work"), Command::Begin { modes: none, tag: "BEGIN" });
+    assert_eq!(
+        one("begin work"),
+        Command::Begin {
+            modes: none,
+            tag: "BEGIN"
+        }
+    );
     assert_eq!(
         one("START TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY NOT DEFERRABLE"),
-        Command::Begin { modes: read_only, tag: "START TRANSACTION" }
+        Command::Begin {
+            modes: read_only,
+            tag: "START TRANSACTION"
+        }
     );
     assert_eq!(one("end transaction and no chain"), Command::Commit { chain: false });
     assert_eq!(one("commit and chain"), Command::Commit { chain: true });
@@ -126,8 +161,21 @@ fn transactions() {
     assert_eq!(one("release savepoint sp"), Command::Release("sp".into()));
     assert_eq!(one("rollback to savepoint sp"), Command::RollbackTo("sp".into()));
     assert_eq!(one("rollback work to sp"), Command::RollbackTo("sp".into()));
-    for sql in ["prepare transaction 'x'", "commit prepared 'x'", "rollback prepared 'x'"] {
-        assert!(matches!(one(sql), Command::Other { kind: OtherKind::TwoPhase, .. }), "{sql}");
+    for sql in [
+        "prepare transaction 'x'",
+        "commit prepared 'x'",
+        "rollback prepared 'x'",
+    ] {
+        assert!(
+            matches!(
+                one(sql),
+                Command::Other {
+                    kind: OtherKind::TwoPhase,
+                    ..
+                }
+            ),
+            "{sql}"
+        );
     }
     assert_eq!(failure("begin read").kind(), ErrorKind::Syntax);
 }
@@ -142,9 +190,17 @@ fn settings() {
     for (sql, name, value) in [
         ("SET extra_float_digits = 3", "extra_float_digits", Some("3")),
         ("set DateStyle = ISO, MDY", "datestyle", Some("iso, mdy")),
-        ("set search_path to sales, \"A b\", 'public'", "search_path", Some("sales, \"A b\", public")),
+        (
+            "set search_path to sales, \"A b\", 'public'",
+            "search_path",
+            Some("sales, \"A b\", public"),
+        ),
         ("set time zone 'Europe/Berlin'", "timezone", Some("Europe/Berlin")),
-        ("SET TIME ZONE INTERVAL '+00:00' HOUR TO MINUTE", "timezone", Some("+00:00")),
+        (
+            "SET TIME ZONE INTERVAL '+00:00' HOUR TO MINUTE",
+            "timezone",
+            Some("+00:00"),
+        ),
         ("set time zone -5", "timezone", Some("-5")),
         ("set time zone local", "timezone", None),
         ("set session statement_timeout to default", "statement_timeout", None),
@@ -159,7 +215,10 @@ fn settings() {
         assert_eq!(one(sql), set(name, value), "{sql}");
     }
     assert!(matches!(one("set local jit to on"), Command::Set { local: true, .. }));
-    assert!(matches!(one("set transaction read only"), Command::SetTransaction { session: false, .. }));
+    assert!(matches!(
+        one("set transaction read only"),
+        Command::SetTransaction { session: false, .. }
+    ));
     assert!(matches!(
         one("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ UNCOMMITTED"),
         Command::SetTransaction { session: true, .. }
@@ -174,7 +233,10 @@ fn settings() {
     }
     assert_eq!(one("show all"), Command::Show(None));
     assert_eq!(one("reset all"), Command::Reset(None));
-    assert_eq!(one("reset session authorization"), Command::Reset(Some("session_authorization".into())));
+    assert_eq!(
+        one("reset session authorization"),
+        Command::Reset(Some("session_authorization".into()))
+    );
     assert_eq!(one("discard all"), Command::Discard(DiscardKind::All));
     assert_eq!(one("discard temp"), Command::Discard(DiscardKind::Temporary));
 }
@@ -202,9 +264,23 @@ fn cursors() {
         ("fetch absolute -4 c", Absolute(-4)),
         ("fetch relative 0 from c", Relative(0)),
     ] {
-        assert_eq!(one(sql), Command::Fetch { cursor: "c".into(), direction }, "{sql}");
+        assert_eq!(
+            one(sql),
+            Command::Fetch {
+                cursor: "c".into(),
+                direction
+            },
+            "{sql}"
+        );
         let moved = sql.replacen(&sql[..5], "move", 1);
-        assert_eq!(one(&moved), Command::Move { cursor: "c".into(), direction }, "{moved}");
+        assert_eq!(
+            one(&moved),
+            Command::Move {
+                cursor: "c".into(),
+                direction
+            },
+            "{moved}"
+        );
     }
     let sql = "declare \"SQL_CUR1\" binary insensitive no scroll cursor with hold for select 1";
     match one(sql) {
@@ -244,9 +320,18 @@ fn explain() {
         other => panic!("{other:?}"),
     };
     assert_eq!(read("explain select 1"), (false, false, ExplainFormat::Text));
-    assert_eq!(read("explain analyze verbose (select 1)"), (true, true, ExplainFormat::Text));
-    assert_eq!(read("explain (analyze, costs off, format json) select 1"), (true, false, ExplainFormat::Json));
-    assert_eq!(read("EXPLAIN (VERBOSE, FORMAT JSON) EXECUTE s(NULL)"), (false, true, ExplainFormat::Json));
+    assert_eq!(
+        read("explain analyze verbose (select 1)"),
+        (true, true, ExplainFormat::Text)
+    );
+    assert_eq!(
+        read("explain (analyze, costs off, format json) select 1"),
+        (true, false, ExplainFormat::Json)
+    );
+    assert_eq!(
+        read("EXPLAIN (VERBOSE, FORMAT JSON) EXECUTE s(NULL)"),
+        (false, true, ExplainFormat::Json)
+    );
     assert_eq!(read("explain (select 1)"), (false, false, ExplainFormat::Text));
     assert_eq!(failure("explain (what) select 1").kind(), ErrorKind::Syntax);
     assert_eq!(failure("explain commit").kind(), ErrorKind::Syntax);
@@ -259,12 +344,21 @@ fn copy() {
         other => panic!("{other:?}"),
     };
     assert_eq!(read("copy (select 1) to stdout").options.format, CopyFormat::Text);
-    for sql in ["copy t to stdout with binary", "copy binary t to stdout", "copy t to stdout (format binary)"] {
+    for sql in [
+        "copy t to stdout with binary",
+        "copy binary t to stdout",
+        "copy t to stdout (format binary)",
+    ] {
         assert_eq!(read(sql).options.format, CopyFormat::Binary, "{sql}");
     }
-    let copy = read("COPY (select a from t) TO STDOUT WITH (FORMAT csv, HEADER, DELIMITER ';', NULL 'x', QUOTE '''', FORCE_QUOTE (a))");
+    let copy = read(
+        "COPY (select a from t) TO STDOUT WITH (FORMAT csv, HEADER, DELIMITER ';', NULL 'x', QUOTE '''', FORCE_QUOTE (a))",
+    );
     assert!(copy.options.header);
-    assert_eq!((copy.options.delimiter, copy.options.quote, copy.options.escape), (b';', b'\'', b'\''));
+    assert_eq!(
+        (copy.options.delimiter, copy.options.quote, copy.options.escape),
+        (b';', b'\'', b'\'')
+    );
     assert_eq!(copy.options.force_quote, ForceQuote::Columns(vec!["a".into()]));
     let copy = read("copy s.t (a, b) to stdout csv header delimiter as '|' null as ''");
     assert_eq!((copy.options.format, copy.options.delimiter), (CopyFormat::Csv, b'|'));
@@ -272,12 +366,35 @@ fn copy() {
         Command::Query(statement) => assert_eq!(statement.to_string(), "SELECT a, b FROM s.t"),
         other => panic!("{other:?}"),
     }
-    for sql in ["copy t to '/tmp/x'", "copy t to program 'x'", "copy t from '/etc/passwd'"] {
-        assert_eq!(one(sql), Command::Other { tag: "COPY", kind: OtherKind::Server }, "{sql}");
+    for sql in [
+        "copy t to '/tmp/x'",
+        "copy t to program 'x'",
+        "copy t from '/etc/passwd'",
+    ] {
+        assert_eq!(
+            one(sql),
+            Command::Other {
+                tag: "COPY",
+                kind: OtherKind::Server
+            },
+            "{sql}"
+        );
     }
-    assert_eq!(one("copy t from stdin"), Command::Other { tag: "COPY", kind: OtherKind::Write });
-    assert_eq!(failure("copy t to stdout (format csv, format text)").kind(), ErrorKind::Syntax);
-    assert_eq!(failure("copy t to stdout (format avro)").kind(), ErrorKind::InvalidParameter);
+    assert_eq!(
+        one("copy t from stdin"),
+        Command::Other {
+            tag: "COPY",
+            kind: OtherKind::Write
+        }
+    );
+    assert_eq!(
+        failure("copy t to stdout (format csv, format text)").kind(),
+        ErrorKind::Syntax
+    );
+    assert_eq!(
+        failure("copy t to stdout (format avro)").kind(),
+        ErrorKind::InvalidParameter
+    );
 }
 
 #[test]
@@ -296,7 +413,11 @@ fn other_statements_are_named() {
         ("grant select on t to x", "GRANT", Access),
         ("create role x", "CREATE ROLE", Access),
         ("do $$ begin end $$", "DO", Server),
-        ("create function f() returns int as 'x' language c", "CREATE FUNCTION", Server),
+        (
+            "create function f() returns int as 'x' language c",
+            "CREATE FUNCTION",
+            Server,
+        ),
         ("vacuum t", "VACUUM", Maintenance),
     ] {
         if tag.is_empty() {
@@ -307,8 +428,16 @@ fn other_statements_are_named() {
     }
     assert_eq!(one("listen x"), Command::Listen("x".into()));
     assert_eq!(one("unlisten *"), Command::Unlisten(None));
-    assert_eq!(one("notify x, 'y'"), Command::Notify { channel: "x".into(), payload: Some("y".into()) });
-    assert!(matches!(one("lock table a, only b in access share mode nowait"), Command::Lock(tables) if tables.len() == 2));
+    assert_eq!(
+        one("notify x, 'y'"),
+        Command::Notify {
+            channel: "x".into(),
+            payload: Some("y".into())
+        }
+    );
+    assert!(
+        matches!(one("lock table a, only b in access share mode nowait"), Command::Lock(tables) if tables.len() == 2)
+    );
 }
 
 #[test]
@@ -321,7 +450,10 @@ fn misread_spellings_are_mended() {
         ("select f(a := 1)", "SELECT f(a => 1)"),
         ("values (1), (2)", "VALUES (1), (2)"),
         ("select * from t before, u changes", "SELECT * FROM t before, u changes"),
-        ("select a operator(pg_catalog.=) any (array['x'])", "SELECT a = ANY(ARRAY['x'])"),
+        (
+            "select a operator(pg_catalog.=) any (array['x'])",
+            "SELECT a = ANY(ARRAY['x'])",
+        ),
     ] {
         assert_eq!(query(sql).to_string(), meant, "{sql}");
     }
@@ -352,7 +484,16 @@ fn time_travel() {
         }
         assert!(!statement.to_string().contains("OF"), "{sql}");
     }
-    let Statement::Query(select) = query("select * from t version as of 3 x") else { panic!() };
+    let Statement::Query(select) = query("select * from t version as of 3 x") else {
+        panic!()
+    };
     let factor = &select.body.as_select().unwrap().from[0].relation;
-    assert!(matches!(factor, TableFactor::Table { version: Some(TableVersion::VersionAsOf(_)), alias: Some(_), .. }));
+    assert!(matches!(
+        factor,
+        TableFactor::Table {
+            version: Some(TableVersion::VersionAsOf(_)),
+            alias: Some(_),
+            ..
+        }
+    ));
 }

@@ -25,7 +25,12 @@ impl<'t> Places<'t> {
             }
         }
         let bytes = (!text.is_ascii()).then(|| text.char_indices().map(|(byte, _)| byte).collect());
-        Self { text, lines, bytes, length }
+        Self {
+            text,
+            lines,
+            bytes,
+            length,
+        }
     }
 
     /// The number of characters before `location`.

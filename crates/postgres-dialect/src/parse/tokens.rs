@@ -95,10 +95,12 @@ pub(crate) fn mend(tokens: &[TokenWithSpan], places: &Places<'_>) -> Result<Vec<
                     mended.push(replaced(token, keyword("NULL", Keyword::NULL)));
                 }
                 "ONLY"
-                    if previous.is_some_and(|token| is_keyword(token, Keyword::FROM) || is_keyword(token, Keyword::JOIN))
+                    if previous
+                        .is_some_and(|token| is_keyword(token, Keyword::FROM) || is_keyword(token, Keyword::JOIN))
                         && next.is_some_and(|token| matches!(token, Token::Word(_) | Token::LParen)) => {}
                 "TABLE"
-                    if next.is_some_and(|token| matches!(token, Token::Word(_))) && previous.is_none_or(begins_query) =>
+                    if next.is_some_and(|token| matches!(token, Token::Word(_)))
+                        && previous.is_none_or(begins_query) =>
                 {
                     mended.push(replaced(token, keyword("SELECT", Keyword::SELECT)));
                     mended.push(replaced(token, Token::Mul));
@@ -129,7 +131,11 @@ pub(crate) fn mend(tokens: &[TokenWithSpan], places: &Places<'_>) -> Result<Vec<
 
 /// The sign of `OPERATOR(schema.sign)` at `at` and how many tokens follow the first, if ANY, SOME or ALL comes next.
 fn quantified(tokens: &[TokenWithSpan], at: usize) -> Option<(&TokenWithSpan, usize)> {
-    let shut = tokens.iter().skip(at).take(6).position(|token| token.token == Token::RParen)?;
+    let shut = tokens
+        .iter()
+        .skip(at)
+        .take(6)
+        .position(|token| token.token == Token::RParen)?;
     let next = tokens.get(at + shut + 1)?;
     if !["ANY", "SOME", "ALL"].iter().any(|word| is_word(&next.token, word)) {
         return None;
@@ -140,7 +146,9 @@ fn quantified(tokens: &[TokenWithSpan], at: usize) -> Option<(&TokenWithSpan, us
 /// `FOR SYSTEM_VERSION AS OF` and `FOR VERSION AS OF`, beginning at `at`.
 fn versions_follow(tokens: &[TokenWithSpan], at: usize) -> bool {
     let word = |offset: usize, text: &str| {
-        at.checked_add(offset).and_then(|at| tokens.get(at)).is_some_and(|token| is_word(&token.token, text))
+        at.checked_add(offset)
+            .and_then(|at| tokens.get(at))
+            .is_some_and(|token| is_word(&token.token, text))
     };
     word(0, "FOR") && (word(1, "SYSTEM_VERSION") || word(1, "VERSION")) && word(2, "AS") && word(3, "OF")
 }
@@ -186,7 +194,10 @@ fn refuse(tokens: &[TokenWithSpan], at: usize, places: &Places<'_>) -> Result<()
         | Token::LtEq
         | Token::GtEq
         | Token::StringConcat => true,
-        Token::Mul => at.checked_sub(1).and_then(|at| tokens.get(at)).is_some_and(|token| ends_operand(&token.token)),
+        Token::Mul => at
+            .checked_sub(1)
+            .and_then(|at| tokens.get(at))
+            .is_some_and(|token| ends_operand(&token.token)),
         _ => false,
     };
     if operator {
@@ -209,7 +220,10 @@ fn ends_operand(token: &Token) -> bool {
     match token {
         Token::Word(word) => {
             word.quote_style.is_some()
-                || matches!(word.keyword, Keyword::NULL | Keyword::TRUE | Keyword::FALSE | Keyword::END)
+                || matches!(
+                    word.keyword,
+                    Keyword::NULL | Keyword::TRUE | Keyword::FALSE | Keyword::END
+                )
                 || !is_clause_word(word.keyword)
         }
         Token::Number(..)
@@ -255,7 +269,10 @@ fn begins_query(previous: &Token) -> bool {
         Token::LParen => true,
         Token::Word(word) => {
             word.quote_style.is_none()
-                && matches!(word.keyword, Keyword::UNION | Keyword::ALL | Keyword::EXCEPT | Keyword::INTERSECT)
+                && matches!(
+                    word.keyword,
+                    Keyword::UNION | Keyword::ALL | Keyword::EXCEPT | Keyword::INTERSECT
+                )
         }
         _ => false,
     }
@@ -271,13 +288,23 @@ fn is_keyword(token: &Token, expected: Keyword) -> bool {
 }
 
 fn keyword(text: &str, keyword: Keyword) -> Token {
-    Token::Word(Word { value: text.to_owned(), quote_style: None, keyword })
+    Token::Word(Word {
+        value: text.to_owned(),
+        quote_style: None,
+        keyword,
+    })
 }
 
 fn plain(word: &Word) -> Token {
-    Token::Word(Word { keyword: Keyword::NoKeyword, ..word.clone() })
+    Token::Word(Word {
+        keyword: Keyword::NoKeyword,
+        ..word.clone()
+    })
 }
 
 fn replaced(token: &TokenWithSpan, by: Token) -> TokenWithSpan {
-    TokenWithSpan { token: by, span: token.span }
+    TokenWithSpan {
+        token: by,
+        span: token.span,
+    }
 }

@@ -1,8 +1,8 @@
 //! COPY.
 
 use contract::{DataException, Error, ErrorKind, Result};
-use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
 use super::cursor::Cursor;
 use super::explain::boolean;
@@ -24,25 +24,30 @@ struct Written {
 /// Everything after COPY.
 pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<Command> {
     let mut written = Written::default();
-    if cursor.sees("BINARY") && matches!(cursor.peek_nth(1), Some(Token::Word(word)) if word.keyword != Keyword::TO && word.keyword != Keyword::FROM)
+    if cursor.sees("BINARY")
+        && matches!(cursor.peek_nth(1), Some(Token::Word(word)) if word.keyword != Keyword::TO && word.keyword != Keyword::FROM)
     {
         cursor.at += 1;
         written.format = Some(CopyFormat::Binary);
     }
     let source = source(cursor)?;
     if cursor.take("FROM") {
-        let server = !cursor.sees("STDIN");
+        let server = !cursor.sees("STDIN") && !cursor.sees("STDOUT");
         cursor.at = cursor.tokens.len();
         let kind = if server { OtherKind::Server } else { OtherKind::Write };
         return Ok(Command::Other { tag: "COPY", kind });
     }
     cursor.expect("TO")?;
-    if !cursor.take("STDOUT") {
+    // PostgreSQL takes either word in either direction.
+    if !cursor.take("STDOUT") && !cursor.take("STDIN") {
         if cursor.string().is_none() && !cursor.sees("PROGRAM") {
             return Err(cursor.error());
         }
         cursor.at = cursor.tokens.len();
-        return Ok(Command::Other { tag: "COPY", kind: OtherKind::Server });
+        return Ok(Command::Other {
+            tag: "COPY",
+            kind: OtherKind::Server,
+        });
     }
     let _ = cursor.take("WITH");
     if cursor.take_sign(&Token::LParen) {
@@ -67,9 +72,14 @@ pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<Command> {
     };
     let parameters = tokens::parameters(&source, &cursor.scope.places)?;
     match query::parse(cursor.scope, &source, None)? {
-        command @ Command::Query(_) => {
-            Ok(Command::CopyTo(Box::new(CopyTo { query: ParsedStatement { command, text, parameters }, options })))
-        }
+        command @ Command::Query(_) => Ok(Command::CopyTo(Box::new(CopyTo {
+            query: ParsedStatement {
+                command,
+                text,
+                parameters,
+            },
+            options,
+        }))),
         other => Ok(other),
     }
 }
@@ -97,9 +107,16 @@ fn source(cursor: &mut Cursor<'_>) -> Result<Vec<TokenWithSpan>> {
     }
     cursor.object_name()?;
     let table = cursor.tokens.get(start..cursor.at).unwrap_or_default().to_vec();
-    let place = table.first().map(|token| token.span).unwrap_or_else(|| TokenWithSpan::new_eof().span);
+    let place = table
+        .first()
+        .map(|token| token.span)
+        .unwrap_or_else(|| TokenWithSpan::new_eof().span);
     let word = |text: &str, keyword: Keyword| TokenWithSpan {
-        token: Token::Word(Word { value: text.to_owned(), quote_style: None, keyword }),
+        token: Token::Word(Word {
+            value: text.to_owned(),
+            quote_style: None,
+            keyword,
+        }),
         span: place,
     };
     let mut query = vec![word("SELECT", Keyword::SELECT)];
@@ -114,7 +131,10 @@ fn source(cursor: &mut Cursor<'_>) -> Result<Vec<TokenWithSpan>> {
         query.extend_from_slice(cursor.tokens.get(columns..cursor.at).unwrap_or_default());
         cursor.expect_sign(&Token::RParen)?;
     } else {
-        query.push(TokenWithSpan { token: Token::Mul, span: place });
+        query.push(TokenWithSpan {
+            token: Token::Mul,
+            span: place,
+        });
     }
     query.push(word("FROM", Keyword::FROM));
     query.extend(table);
@@ -174,7 +194,10 @@ fn generic_option(cursor: &mut Cursor<'_>, written: &mut Written) -> Result<()> 
             "COPY {} is only available using COPY FROM",
             name.replace('_', " ").to_uppercase()
         ))),
-        _ => Err(Error::new(ErrorKind::Syntax, format!("option \"{name}\" not recognized"))),
+        _ => Err(Error::new(
+            ErrorKind::Syntax,
+            format!("option \"{name}\" not recognized"),
+        )),
     }
 }
 
@@ -191,8 +214,7 @@ fn encoding(cursor: &mut Cursor<'_>) -> Result<()> {
     let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     match plain.to_ascii_lowercase().as_str() {
         "utf8" | "unicode" => Ok(()),
-        _ => Err(Error::unsupported(format!("COPY in encoding \"{name}\" is not supported"))
-            .with_hint("Use UTF8.")),
+        _ => Err(Error::unsupported(format!("COPY in encoding \"{name}\" is not supported")).with_hint("Use UTF8.")),
     }
 }
 
@@ -202,8 +224,18 @@ fn old_option(cursor: &mut Cursor<'_>, written: &mut Written) -> Result<()> {
         let _ = cursor.take("AS");
         cursor.string().ok_or_else(|| cursor.error())
     };
-    match cursor.take_any(&["BINARY", "CSV", "HEADER", "DELIMITER", "DELIMITERS", "NULL", "QUOTE", "ESCAPE", "FORCE", "ENCODING"])
-    {
+    match cursor.take_any(&[
+        "BINARY",
+        "CSV",
+        "HEADER",
+        "DELIMITER",
+        "DELIMITERS",
+        "NULL",
+        "QUOTE",
+        "ESCAPE",
+        "FORCE",
+        "ENCODING",
+    ]) {
         Some("BINARY") => once(&mut written.format, CopyFormat::Binary),
         Some("CSV") => once(&mut written.format, CopyFormat::Csv),
         Some("HEADER") => once(&mut written.header, true),
@@ -214,8 +246,11 @@ fn old_option(cursor: &mut Cursor<'_>, written: &mut Written) -> Result<()> {
         Some("ENCODING") => encoding(cursor),
         Some("FORCE") => {
             cursor.expect("QUOTE")?;
-            let columns =
-                if cursor.take_sign(&Token::Mul) { ForceQuote::All } else { ForceQuote::Columns(names(cursor)?) };
+            let columns = if cursor.take_sign(&Token::Mul) {
+                ForceQuote::All
+            } else {
+                ForceQuote::Columns(names(cursor)?)
+            };
             once(&mut written.force_quote, columns)
         }
         _ => Err(cursor.error()),
@@ -233,7 +268,10 @@ impl Written {
                 (self.header == Some(true), "HEADER"),
             ] {
                 if given {
-                    return Err(Error::new(ErrorKind::Syntax, format!("cannot specify {name} in BINARY mode")));
+                    return Err(Error::new(
+                        ErrorKind::Syntax,
+                        format!("cannot specify {name} in BINARY mode"),
+                    ));
                 }
             }
         }
@@ -248,7 +286,9 @@ impl Written {
         }
         let quote = one_byte(self.quote, b'"', "quote")?;
         let delimiter = one_byte(self.delimiter, if csv { b',' } else { b'\t' }, "delimiter")?;
-        if matches!(delimiter, b'\n' | b'\r') || !csv && (delimiter.is_ascii_lowercase() || delimiter.is_ascii_digit() || matches!(delimiter, b'\\' | b'.'))
+        if matches!(delimiter, b'\n' | b'\r')
+            || !csv
+                && (delimiter.is_ascii_lowercase() || delimiter.is_ascii_digit() || matches!(delimiter, b'\\' | b'.'))
         {
             return Err(Error::data(
                 DataException::InvalidArgument,
@@ -256,9 +296,14 @@ impl Written {
             ));
         }
         if csv && delimiter == quote {
-            return Err(Error::data(DataException::InvalidArgument, "COPY delimiter and quote must be different"));
+            return Err(Error::data(
+                DataException::InvalidArgument,
+                "COPY delimiter and quote must be different",
+            ));
         }
-        let null = self.null.unwrap_or_else(|| if csv { String::new() } else { "\\N".to_owned() });
+        let null = self
+            .null
+            .unwrap_or_else(|| if csv { String::new() } else { "\\N".to_owned() });
         if null.contains(['\n', '\r']) {
             return Err(Error::data(
                 DataException::InvalidArgument,
@@ -287,6 +332,8 @@ fn one_byte(text: Option<String>, default: u8, what: &str) -> Result<u8> {
     match text.as_deref().map(str::as_bytes) {
         None => Ok(default),
         Some([byte]) => Ok(*byte),
-        Some(_) => Err(Error::unsupported(format!("COPY {what} must be a single one-byte character"))),
+        Some(_) => Err(Error::unsupported(format!(
+            "COPY {what} must be a single one-byte character"
+        ))),
     }
 }

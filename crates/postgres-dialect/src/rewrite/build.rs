@@ -1,8 +1,9 @@
 //! Makes syntax tree nodes.
 
 use datafusion::sql::sqlparser::ast::{
-    Array, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
-    ObjectNamePart, Query, Select, SelectItem, SetExpr, Statement, TableAlias, TableAliasColumnDef, Value,
+    Array, ArrayElemTypeDef, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, Statement, TableAlias,
+    TableAliasColumnDef, Value,
 };
 use datafusion::sql::sqlparser::parser::Parser;
 
@@ -19,7 +20,10 @@ pub(super) fn function(name: &str, arguments: Vec<Expr>) -> Function {
         parameters: FunctionArguments::None,
         args: FunctionArguments::List(FunctionArgumentList {
             duplicate_treatment: None,
-            args: arguments.into_iter().map(|expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))).collect(),
+            args: arguments
+                .into_iter()
+                .map(|expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)))
+                .collect(),
             clauses: Vec::new(),
         }),
         filter: None,
@@ -41,8 +45,22 @@ pub(super) fn null() -> Expr {
     Expr::Value(Value::Null.into())
 }
 
+/// `NULL::text[]`
+pub(super) fn no_array() -> Expr {
+    Expr::Cast {
+        kind: CastKind::DoubleColon,
+        expr: Box::new(null()),
+        data_type: DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(DataType::Text), None)),
+        array: false,
+        format: None,
+    }
+}
+
 pub(super) fn array(elements: Vec<Expr>) -> Expr {
-    Expr::Array(Array { elem: elements, named: true })
+    Expr::Array(Array {
+        elem: elements,
+        named: true,
+    })
 }
 
 pub(super) fn quoted(name: &str) -> Ident {
@@ -50,15 +68,25 @@ pub(super) fn quoted(name: &str) -> Ident {
 }
 
 pub(super) fn alias(name: Ident, columns: Vec<Ident>) -> TableAlias {
-    let columns = columns.into_iter().map(|name| TableAliasColumnDef { name, data_type: None }).collect();
-    TableAlias { explicit: true, name, columns, at: None }
+    let columns = columns
+        .into_iter()
+        .map(|name| TableAliasColumnDef { name, data_type: None })
+        .collect();
+    TableAlias {
+        explicit: true,
+        name,
+        columns,
+        at: None,
+    }
 }
 
 /// `SELECT items`, without FROM.
 pub(super) fn select(items: Vec<SelectItem>) -> Option<Box<Query>> {
     let dialect = LakegateDialect::default();
     let statement = Parser::parse_sql(&dialect, "SELECT 1").ok()?.pop()?;
-    let Statement::Query(mut query) = statement else { return None };
+    let Statement::Query(mut query) = statement else {
+        return None;
+    };
     simple_select(&mut query)?.projection = items;
     Some(query)
 }
@@ -96,7 +124,13 @@ pub(super) fn function_name(name: &ObjectName) -> Option<String> {
         .0
         .iter()
         .filter_map(|part| part.as_ident())
-        .map(|ident| if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() })
+        .map(|ident| {
+            if ident.quote_style.is_some() {
+                ident.value.clone()
+            } else {
+                ident.value.to_lowercase()
+            }
+        })
         .collect();
     match parts.as_slice() {
         [name] => Some(name.clone()),

@@ -8,29 +8,46 @@ use super::build;
 use crate::catalog::rows::{Cell, elements};
 use crate::dialect::LakegateDialect;
 
-const OBJECT_TYPES: [&str; 6] = ["regclass", "regtype", "regproc", "regprocedure", "regnamespace", "regrole"];
+const OBJECT_TYPES: [&str; 6] = [
+    "regclass",
+    "regtype",
+    "regproc",
+    "regprocedure",
+    "regnamespace",
+    "regrole",
+];
 
 /// Rewrites `expr::data_type`; `None` leaves it as it is.
 pub(super) fn rewrite(expr: &Expr, data_type: &mut DataType) -> Result<Option<Expr>> {
     // `x::regclass::text` is the object's name.
-    if matches!(data_type, DataType::Text | DataType::Varchar(_) | DataType::CharacterVarying(_))
-        && let Expr::Function(function) = build::peeled(expr)
+    if matches!(
+        data_type,
+        DataType::Text | DataType::Varchar(_) | DataType::CharacterVarying(_)
+    ) && let Expr::Function(function) = build::peeled(expr)
         && let Some(name) = build::function_name(&function.name)
-        && OBJECT_TYPES.iter().any(|object| name.strip_prefix("lakegate_") == Some(*object) || name.strip_prefix("to_") == Some(*object))
+        && OBJECT_TYPES
+            .iter()
+            .any(|object| name.strip_prefix("lakegate_") == Some(*object) || name.strip_prefix("to_") == Some(*object))
     {
         let object = name.trim_start_matches("lakegate_").trim_start_matches("to_");
         let arguments = build::arguments(function).unwrap_or_default();
         return Ok(Some(build::call(&format!("lakegate_{object}_text"), arguments)));
     }
-    if let DataType::Array(ArrayElemTypeDef::SquareBracket(element, _) | ArrayElemTypeDef::AngleBracket(element)) = data_type {
+    if let DataType::Array(ArrayElemTypeDef::SquareBracket(element, _) | ArrayElemTypeDef::AngleBracket(element)) =
+        data_type
+    {
         if let Some(simple) = stand_in(element)? {
             **element = simple;
         }
         if let Expr::Value(value) = build::peeled(expr)
             && let Value::SingleQuotedString(text) = &value.value
         {
-            let array = literal_array(text)
-                .ok_or_else(|| Error::data(contract::DataException::InvalidTextRepresentation, format!("malformed array literal: \"{text}\"")))?;
+            let array = literal_array(text).ok_or_else(|| {
+                Error::data(
+                    contract::DataException::InvalidTextRepresentation,
+                    format!("malformed array literal: \"{text}\""),
+                )
+            })?;
             return Ok(Some(Expr::Cast {
                 kind: CastKind::DoubleColon,
                 expr: Box::new(array),
@@ -41,15 +58,37 @@ pub(super) fn rewrite(expr: &Expr, data_type: &mut DataType) -> Result<Option<Ex
         }
         return Ok(None);
     }
-    if let DataType::JSON | DataType::JSONB | DataType::Uuid = data_type {
-        *data_type = DataType::Text;
-        return Ok(None);
+    if let DataType::Bytea = data_type
+        && let Expr::Value(value) = build::peeled(expr)
+        && let Value::SingleQuotedString(text) = &value.value
+    {
+        let digits = bytea_digits(text).ok_or_else(|| {
+            Error::data(
+                contract::DataException::InvalidTextRepresentation,
+                "invalid input syntax for type bytea",
+            )
+        })?;
+        return Ok(Some(Expr::Value(Value::HexStringLiteral(digits).into())));
+    }
+    // Texts that a client is told to be more than that.
+    let told = match data_type {
+        DataType::JSON => Some("lakegate_json"),
+        DataType::JSONB => Some("lakegate_jsonb"),
+        DataType::Uuid => Some("lakegate_uuid"),
+        _ => None,
+    };
+    if let Some(told) = told {
+        return Ok(Some(build::call(told, vec![expr.clone()])));
     }
     if matches!(data_type, DataType::Regclass) {
         return Ok(Some(build::call("lakegate_regclass", vec![expr.clone()])));
     }
-    let DataType::Custom(name, _) = &*data_type else { return Ok(None) };
-    let Some(name) = build::function_name(name) else { return Ok(None) };
+    let DataType::Custom(name, _) = &*data_type else {
+        return Ok(None);
+    };
+    let Some(name) = build::function_name(name) else {
+        return Ok(None);
+    };
     let name = name.as_str();
     if OBJECT_TYPES.contains(&name) {
         return Ok(Some(build::call(&format!("lakegate_{name}"), vec![expr.clone()])));
@@ -71,8 +110,15 @@ fn stand_in(data_type: &DataType) -> Result<Option<DataType>> {
     if matches!(data_type, DataType::Regclass) {
         return Ok(Some(DataType::IntUnsigned(None)));
     }
-    let DataType::Custom(name, _) = data_type else { return Ok(None) };
-    let Some(name) = build::function_name(name) else { return Ok(None) };
+    if matches!(data_type, DataType::Uuid | DataType::JSON | DataType::JSONB) {
+        return Ok(Some(DataType::Text));
+    }
+    let DataType::Custom(name, _) = data_type else {
+        return Ok(None);
+    };
+    let Some(name) = build::function_name(name) else {
+        return Ok(None);
+    };
     Ok(Some(match name.as_str() {
         "oid" | "xid" | "cid" => DataType::IntUnsigned(None),
         object if OBJECT_TYPES.contains(&object) => DataType::IntUnsigned(None),
@@ -82,15 +128,46 @@ fn stand_in(data_type: &DataType) -> Result<Option<DataType>> {
         "cardinal_number" => DataType::Integer(None),
         other => {
             let dialect = LakegateDialect::default();
-            let parsed = Parser::new(&dialect).try_with_sql(other).and_then(|mut parser| parser.parse_data_type());
+            let parsed = Parser::new(&dialect)
+                .try_with_sql(other)
+                .and_then(|mut parser| parser.parse_data_type());
             match parsed {
                 Ok(DataType::Custom(..)) | Err(_) => {
-                    return Err(Error::new(ErrorKind::UndefinedObject, format!("type \"{other}\" does not exist")));
+                    return Err(Error::new(
+                        ErrorKind::UndefinedObject,
+                        format!("type \"{other}\" does not exist"),
+                    ));
                 }
                 Ok(simple) => simple,
             }
         }
     }))
+}
+
+/// The bytes that a text means, in hexadecimal: PostgreSQL writes them after `\x`, or with octal escapes.
+fn bytea_digits(text: &str) -> Option<String> {
+    if let Some(digits) = text.strip_prefix("\\x") {
+        let right = digits.len() % 2 == 0 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        return right.then(|| digits.to_owned());
+    }
+    let mut digits = String::with_capacity(text.len() * 2);
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        let value = match byte {
+            b'\\' => match bytes.next()? {
+                b'\\' => b'\\',
+                first => [first, bytes.next()?, bytes.next()?]
+                    .iter()
+                    .try_fold(0_u8, |value, digit| {
+                        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 8)?;
+                        value.checked_mul(8)?.checked_add(digit)
+                    })?,
+            },
+            other => other,
+        };
+        digits.push_str(&format!("{value:02x}"));
+    }
+    Some(digits)
 }
 
 /// The array that a text like `{a,b}` is; numbers if all elements are.
@@ -100,7 +177,9 @@ pub(super) fn literal_array(text: &str) -> Option<Expr> {
         return None;
     }
     let cells = elements(trimmed);
-    let whole = cells.iter().all(|cell| matches!(cell, Cell::Text(text) if text.parse::<i64>().is_ok()));
+    let whole = cells
+        .iter()
+        .all(|cell| matches!(cell, Cell::Text(text) if text.parse::<i64>().is_ok()));
     let items = cells.into_iter().map(|cell| match cell {
         Cell::Text(text) if whole => build::number(text),
         Cell::Text(text) => build::string(text),

@@ -13,8 +13,8 @@ use std::ops::ControlFlow;
 
 use contract::{Error, ErrorKind, Result};
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, Expr, Function, FunctionArguments, GroupByExpr, Ident, Query, Select, SelectItem, Statement,
-    TableFactor, Value, ValueWithSpan, VisitMut, VisitorMut,
+    AccessExpr, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArguments, GroupByExpr, Ident, OrderByKind,
+    Query, Select, SelectItem, SetExpr, Statement, TableFactor, Value, ValueWithSpan, VisitMut, VisitorMut,
 };
 
 pub use output_names::display_name;
@@ -40,12 +40,20 @@ pub fn rewrite(statement: &mut Statement, _facts: &SessionFacts) -> Result<()> {
 /// The settings that constant `set_config(name, value, local)` calls in the SELECT list of `statement` write: name in
 /// lower case, value, whether for the transaction only. The session changes them before the statement runs.
 pub fn settings_written(statement: &Statement) -> Vec<(String, String, bool)> {
-    let Statement::Query(query) = statement else { return Vec::new() };
-    let datafusion::sql::sqlparser::ast::SetExpr::Select(select) = query.body.as_ref() else { return Vec::new() };
+    let Statement::Query(query) = statement else {
+        return Vec::new();
+    };
+    let SetExpr::Select(select) = query.body.as_ref() else {
+        return Vec::new();
+    };
     let mut written = Vec::new();
     for item in &select.projection {
-        let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else { continue };
-        let Expr::Function(function) = build::peeled(expr) else { continue };
+        let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else {
+            continue;
+        };
+        let Expr::Function(function) = build::peeled(expr) else {
+            continue;
+        };
         if build::function_name(&function.name).as_deref() != Some("set_config") {
             continue;
         }
@@ -81,8 +89,13 @@ impl VisitorMut for Rewriter {
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
         for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
             let name = &cte.alias.name;
-            self.ctes.insert(if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() });
+            self.ctes.insert(if name.quote_style.is_some() {
+                name.value.clone()
+            } else {
+                name.value.to_lowercase()
+            });
         }
+        order_by_position(query);
         ControlFlow::Continue(())
     }
 
@@ -100,7 +113,9 @@ impl VisitorMut for Rewriter {
         }
         if let GroupByExpr::Expressions(list, _) = &mut select.group_by {
             // A quoted copy of a constant in GROUP BY has no meaning of its own.
-            list.retain(|expr| !matches!(expr, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_))));
+            list.retain(
+                |expr| !matches!(expr, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_))),
+            );
         }
         ControlFlow::Continue(())
     }
@@ -139,6 +154,35 @@ impl VisitorMut for Rewriter {
     }
 }
 
+/// ORDER BY an expression of the list becomes ORDER BY its number: once the list has names, DataFusion does not always
+/// see that they are one.
+fn order_by_position(query: &mut Query) {
+    let SetExpr::Select(select) = query.body.as_ref() else {
+        return;
+    };
+    let Some(OrderByKind::Expressions(order)) = query.order_by.as_mut().map(|order| &mut order.kind) else {
+        return;
+    };
+    for by in order {
+        if matches!(
+            by.expr,
+            Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_)
+        ) {
+            continue;
+        }
+        let items = select.projection.iter();
+        let before =
+            items.take_while(|item| !matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
+        let place = before.into_iter().position(|item| match item {
+            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => *expr == by.expr,
+            _ => false,
+        });
+        if let Some(place) = place {
+            by.expr = build::number((place + 1).to_string());
+        }
+    }
+}
+
 /// EXISTS where it is a value: DataFusion knows it as a condition only.
 struct ExistsValues;
 
@@ -158,14 +202,25 @@ impl VisitorMut for ExistsValues {
 /// `x = ANY (SELECT …)` is IN, `x <> ALL (SELECT …)` is NOT IN.
 fn membership(expr: &Expr) -> Option<Expr> {
     let (left, right, negated) = match expr {
-        Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => (left, right, false),
-        Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => (left, right, true),
+        Expr::AnyOp {
+            left,
+            compare_op: BinaryOperator::Eq,
+            right,
+            ..
+        } => (left, right, false),
+        Expr::AllOp {
+            left,
+            compare_op: BinaryOperator::NotEq,
+            right,
+        } => (left, right, true),
         _ => return None,
     };
     match right.as_ref() {
-        Expr::Subquery(query) => {
-            Some(Expr::InSubquery { expr: left.clone(), subquery: query.clone(), negated })
-        }
+        Expr::Subquery(query) => Some(Expr::InSubquery {
+            expr: left.clone(),
+            subquery: query.clone(),
+            negated,
+        }),
         _ => None,
     }
 }
@@ -206,7 +261,12 @@ fn expression(expr: &mut Expr) -> Result<Option<Expr>> {
             }
             Ok(None)
         }
-        Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } => {
+        Expr::Like {
+            pattern, escape_char, ..
+        }
+        | Expr::ILike {
+            pattern, escape_char, ..
+        } => {
             if let Some(escape) = escape_char.take() {
                 **pattern = backslashed(pattern, &escape);
             }
@@ -218,22 +278,36 @@ fn expression(expr: &mut Expr) -> Result<Option<Expr>> {
             }
             Ok(None)
         }
-        Expr::Function(function) => Ok(called(function)),
+        Expr::Function(function) => Ok(called(function).or_else(|| counted(function))),
         _ => Ok(None),
     }
+}
+
+/// Numbers of rows are bigint in PostgreSQL, and unsigned in DataFusion.
+fn counted(function: &Function) -> Option<Expr> {
+    let name = build::function_name(&function.name)?;
+    let is_number = function.over.is_some() && matches!(name.as_str(), "row_number" | "rank" | "dense_rank" | "ntile");
+    is_number.then(|| Expr::Cast {
+        kind: CastKind::DoubleColon,
+        expr: Box::new(Expr::Function(function.clone())),
+        data_type: DataType::BigInt(None),
+        array: false,
+        format: None,
+    })
 }
 
 /// A LIKE pattern with another escape character, as one with backslashes: the only one that DataFusion knows.
 fn backslashed(pattern: &Expr, escape: &ValueWithSpan) -> Expr {
     /// Stands for a doubled escape character while single ones are replaced.
     const KEPT: &str = "\u{1}";
-    let Value::SingleQuotedString(escape) = &escape.value else { return pattern.clone() };
+    let Value::SingleQuotedString(escape) = &escape.value else {
+        return pattern.clone();
+    };
     if escape == "\\" {
         return pattern.clone();
     }
-    let replace = |text: Expr, from: &str, to: &str| {
-        build::call("replace", vec![text, build::string(from), build::string(to)])
-    };
+    let replace =
+        |text: Expr, from: &str, to: &str| build::call("replace", vec![text, build::string(from), build::string(to)]);
     let plain = replace(pattern.clone(), "\\", "\\\\");
     if escape.is_empty() {
         return plain;
@@ -311,16 +385,35 @@ pub(super) fn called(function: &mut Function) -> Option<Expr> {
     }
     let arguments = || build::arguments(function);
     match name.as_str() {
-        "pg_partition_ancestors" | "pg_options_to_table" | "aclexplode" | "pg_lock_status" => {
-            Some(build::call("unnest", vec![build::call("lakegate_nothing", arguments()?)]))
-        }
-        "generate_subscripts" => Some(build::call("unnest", vec![build::call("lakegate_subscripts", arguments()?)])),
-        "generate_series" => Some(build::call("unnest", vec![build::call("generate_series", arguments()?)])),
-        "regexp_split_to_table" => {
-            Some(build::call("unnest", vec![build::call("regexp_split_to_array", arguments()?)]))
-        }
-        "_pg_expandarray" => Some(build::call("unnest", vec![build::call("_pg_expandarray", arguments()?)])),
+        "pg_partition_ancestors" | "pg_options_to_table" | "aclexplode" | "pg_lock_status" => Some(build::call(
+            "unnest",
+            vec![build::call("lakegate_nothing", arguments()?)],
+        )),
+        "generate_subscripts" => Some(build::call(
+            "unnest",
+            vec![build::call("lakegate_subscripts", arguments()?)],
+        )),
+        "generate_series" => Some(build::call(
+            "unnest",
+            vec![build::call("generate_series", arguments()?)],
+        )),
+        "regexp_split_to_table" => Some(build::call(
+            "unnest",
+            vec![build::call("regexp_split_to_array", arguments()?)],
+        )),
+        "_pg_expandarray" => Some(build::call(
+            "unnest",
+            vec![build::call("_pg_expandarray", arguments()?)],
+        )),
         "gen_random_uuid" => Some(build::call("uuid", Vec::new())),
+        "mod" => match arguments()?.as_slice() {
+            [left, right] => Some(Expr::Nested(Box::new(Expr::BinaryOp {
+                left: Box::new(Expr::Nested(Box::new(left.clone()))),
+                op: BinaryOperator::Modulo,
+                right: Box::new(Expr::Nested(Box::new(right.clone()))),
+            }))),
+            _ => None,
+        },
         "every" => {
             function.name = build::function("bool_and", Vec::new()).name;
             None

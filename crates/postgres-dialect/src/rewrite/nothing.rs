@@ -4,8 +4,7 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    ArrayElemTypeDef, CastKind, DataType, Expr, FunctionArguments, JoinOperator, Query, Select, SelectItem,
-    TableFactor, Visit, VisitMut, Visitor, VisitorMut,
+    Expr, FunctionArguments, JoinOperator, Query, Select, SelectItem, TableFactor, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use super::{build, subqueries};
@@ -15,12 +14,20 @@ use crate::catalog::is_always_empty;
 pub(super) fn prune(select: &mut Select) {
     let empty = select.from.iter().any(|table| {
         let kept = !table.joins.iter().any(|join| {
-            matches!(join.join_operator, JoinOperator::Right(_) | JoinOperator::RightOuter(_) | JoinOperator::FullOuter(_))
+            matches!(
+                join.join_operator,
+                JoinOperator::Right(_) | JoinOperator::RightOuter(_) | JoinOperator::FullOuter(_)
+            )
         });
         let inner = table.joins.iter().filter(|join| {
-            matches!(join.join_operator, JoinOperator::Join(_) | JoinOperator::Inner(_) | JoinOperator::CrossJoin(_))
+            matches!(
+                join.join_operator,
+                JoinOperator::Join(_) | JoinOperator::Inner(_) | JoinOperator::CrossJoin(_)
+            )
         });
-        kept && std::iter::once(&table.relation).chain(inner.map(|join| &join.relation)).any(is_empty)
+        kept && std::iter::once(&table.relation)
+            .chain(inner.map(|join| &join.relation))
+            .any(is_empty)
     });
     // An aggregate gives a row over no rows, but its list then reads no row either.
     if !empty {
@@ -34,7 +41,9 @@ pub(super) fn prune(select: &mut Select) {
 }
 
 fn is_empty(factor: &TableFactor) -> bool {
-    let TableFactor::Table { name, args: None, .. } = factor else { return false };
+    let TableFactor::Table { name, args: None, .. } = factor else {
+        return false;
+    };
     build::function_name(name).is_some_and(|name| is_always_empty(&name))
 }
 
@@ -47,7 +56,7 @@ impl VisitorMut for Pruner {
         let (query, nothing) = match &*expr {
             Expr::Subquery(query) => (query, build::null()),
             Expr::Function(function) => match &function.args {
-                FunctionArguments::Subquery(query) => (query, no_array()),
+                FunctionArguments::Subquery(query) => (query, build::no_array()),
                 _ => return ControlFlow::Continue(()),
             },
             _ => return ControlFlow::Continue(()),
@@ -59,17 +68,6 @@ impl VisitorMut for Pruner {
     }
 }
 
-/// `NULL::text[]`
-fn no_array() -> Expr {
-    Expr::Cast {
-        kind: CastKind::DoubleColon,
-        expr: Box::new(build::null()),
-        data_type: DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(DataType::Text), None)),
-        array: false,
-        format: None,
-    }
-}
-
 /// Whether a subquery is correlated in a way that is not decorrelated: by LIMIT, below a function in FROM, or by
 /// membership in an array.
 fn is_hopeless(query: &Query) -> bool {
@@ -78,12 +76,18 @@ fn is_hopeless(query: &Query) -> bool {
         type Break = ();
         fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
             let reads = match factor {
-                TableFactor::Table { args: Some(arguments), .. } => arguments.args.visit(&mut Columns).is_break(),
+                TableFactor::Table {
+                    args: Some(arguments), ..
+                } => arguments.args.visit(&mut Columns).is_break(),
                 TableFactor::Function { args, .. } => args.visit(&mut Columns).is_break(),
                 TableFactor::UNNEST { array_exprs, .. } => array_exprs.visit(&mut Columns).is_break(),
                 _ => false,
             };
-            if reads { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if reads {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         }
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
             match expr {

@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use datafusion::sql::sqlparser::ast::{
-    AccessExpr, DataType, Expr, Ident, Query, Select, SelectItem, SetExpr, Value,
-};
+use datafusion::sql::sqlparser::ast::{AccessExpr, DataType, Expr, Ident, Query, Select, SelectItem, SetExpr, Value};
 
 use super::build::{function_name, quoted};
 use crate::catalog::type_oid_of_name;
@@ -41,15 +39,24 @@ pub(super) fn name_items(select: &mut Select) {
             SelectItem::UnnamedExpr(Expr::Identifier(_)) | SelectItem::UnnamedExpr(Expr::CompoundIdentifier(_))
         );
         // Columns of two relations may share a name; anything else may not.
-        let clash = others.iter().any(|other| other.is_none() || *other == qualifier || qualifier.is_none());
+        let clash = others
+            .iter()
+            .any(|other| other.is_none() || *other == qualifier || qualifier.is_none());
         others.push(qualifier);
-        let shown = if clash || is_column && has_wildcard { format!("{name}{MARK}{at}") } else { name };
+        let shown = if clash || is_column && has_wildcard {
+            format!("{name}{MARK}{at}")
+        } else {
+            name
+        };
         if named && !shown.contains(MARK) {
             continue;
         }
         match item {
             SelectItem::UnnamedExpr(expr) => {
-                *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: quoted(&shown) };
+                *item = SelectItem::ExprWithAlias {
+                    expr: expr.clone(),
+                    alias: quoted(&shown),
+                };
             }
             SelectItem::ExprWithAlias { alias, .. } => *alias = quoted(&shown),
             _ => {}
@@ -58,7 +65,11 @@ pub(super) fn name_items(select: &mut Select) {
 }
 
 fn folded(ident: &Ident) -> String {
-    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
+    if ident.quote_style.is_some() {
+        ident.value.clone()
+    } else {
+        ident.value.to_lowercase()
+    }
 }
 
 /// The name of an expression; `None` where PostgreSQL says `?column?`.
@@ -123,7 +134,9 @@ fn strong(expr: &Expr) -> Option<String> {
 }
 
 fn query_name(query: &Query) -> Option<String> {
-    let SetExpr::Select(select) = query.body.as_ref() else { return None };
+    let SetExpr::Select(select) = query.body.as_ref() else {
+        return None;
+    };
     match select.projection.first()? {
         SelectItem::UnnamedExpr(expr) => figured(expr),
         SelectItem::ExprWithAlias { alias, .. } => Some(folded(alias)),

@@ -6,21 +6,41 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CaseWhen, Distinct, Expr, Function, FunctionArgumentClause, FunctionArguments, GroupByExpr, Ident,
-    OrderByKind, Query, Select, SelectItem, TableFactor, Visit, VisitMut, Visitor, VisitorMut,
+    OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use super::build;
 use crate::functions::SINGLE_VALUE;
 
 const AGGREGATES: [&str; 20] = [
-    "count", "sum", "min", "max", "avg", "array_agg", "string_agg", "bool_and", "bool_or", "first_value",
-    "last_value", "stddev", "variance", "json_agg", "jsonb_agg", "every", "bit_and", "bit_or", "median",
+    "count",
+    "sum",
+    "min",
+    "max",
+    "avg",
+    "array_agg",
+    "string_agg",
+    "bool_and",
+    "bool_or",
+    "first_value",
+    "last_value",
+    "stddev",
+    "variance",
+    "json_agg",
+    "jsonb_agg",
+    "every",
+    "bit_and",
+    "bit_or",
+    "median",
     SINGLE_VALUE,
 ];
 
 /// Makes a correlated scalar subquery one that DataFusion can decorrelate: over an aggregate, and correlated by
 /// equalities only. Gives the expression to take its place, if that is no longer the subquery alone.
 pub(super) fn make_scalar(query: &mut Query) -> Option<Expr> {
+    if let Some(step) = base_type(query) {
+        *query = step;
+    }
     let declared = unresolved(query)?;
     let limited = query.limit_clause.is_some();
     let select = build::simple_select(query)?;
@@ -29,7 +49,9 @@ pub(super) fn make_scalar(query: &mut Query) -> Option<Expr> {
         return None;
     }
     let guards = separate(select, &declared);
-    let [item] = select.projection.as_mut_slice() else { return None };
+    let [item] = select.projection.as_mut_slice() else {
+        return None;
+    };
     let expr = match item {
         SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => expr,
         _ => return None,
@@ -54,6 +76,33 @@ pub(super) fn make_scalar(query: &mut Query) -> Option<Expr> {
     case_when(guard, inner)
 }
 
+/// A recursion that follows `pg_type.typbasetype` ends after its first step: no domain of the catalog lies over
+/// another. Drivers ask so for the base type, and DataFusion cannot decorrelate a recursion.
+fn base_type(query: &Query) -> Option<Query> {
+    let with = query.with.as_ref().filter(|with| with.recursive)?;
+    let [cte] = with.cte_tables.as_slice() else {
+        return None;
+    };
+    let SetExpr::SetOperation { left, .. } = cte.query.body.as_ref() else {
+        return None;
+    };
+    let mut step = (*cte.query).clone();
+    step.body = left.clone();
+    let select = build::simple_select(&mut step)?;
+    select.projection.truncate(1);
+    let (SelectItem::UnnamedExpr(item) | SelectItem::ExprWithAlias { expr: item, .. }) = select.projection.first()?
+    else {
+        return None;
+    };
+    let Expr::CompoundIdentifier(parts) = item else {
+        return None;
+    };
+    let is_it = parts.last()?.value == "typbasetype";
+    // Without the alias `oid`, which the decorrelated join has a column of, too.
+    select.projection = vec![SelectItem::UnnamedExpr(item.clone())];
+    is_it.then_some(step)
+}
+
 /// A SELECT item that reads outer columns, computed outside: over one subquery for each inner column that it reads.
 fn outside(query: &Query, expr: Expr, guards: Vec<Expr>, declared: &HashSet<String>) -> Option<Expr> {
     struct Columns<'c> {
@@ -74,7 +123,10 @@ fn outside(query: &Query, expr: Expr, guards: Vec<Expr>, declared: &HashSet<Stri
             ControlFlow::Continue(())
         }
     }
-    let mut columns = Columns { declared, found: Vec::new() };
+    let mut columns = Columns {
+        declared,
+        found: Vec::new(),
+    };
     if expr.visit(&mut columns).is_break() {
         return None;
     }
@@ -130,12 +182,21 @@ fn separate(select: &mut Select, declared: &HashSet<String>) -> Vec<Expr> {
     if let Some(selection) = select.selection.take() {
         split(selection, &mut conditions);
     }
-    let is_outer = |expr: &Expr| matches!(build::peeled(expr), Expr::CompoundIdentifier(parts) if outer(parts, declared));
-    let (guards, kept): (Vec<Expr>, Vec<Expr>) =
-        conditions.into_iter().partition(|condition| only_outer(condition, declared));
+    let is_outer =
+        |expr: &Expr| matches!(build::peeled(expr), Expr::CompoundIdentifier(parts) if outer(parts, declared));
+    let (guards, kept): (Vec<Expr>, Vec<Expr>) = conditions
+        .into_iter()
+        .partition(|condition| only_outer(condition, declared));
     let mut equal: Vec<(Expr, Expr)> = Vec::new();
     let (equalities, mut others): (Vec<Expr>, Vec<Expr>) = kept.into_iter().partition(|condition| {
-        let Expr::BinaryOp { left, op: BinaryOperator::Eq, right } = build::peeled(condition) else { return false };
+        let Expr::BinaryOp {
+            left,
+            op: BinaryOperator::Eq,
+            right,
+        } = build::peeled(condition)
+        else {
+            return false;
+        };
         let pair = match (is_outer(left), is_outer(right)) {
             (true, false) if is_column(right) => (left, right),
             (false, true) if is_column(left) => (right, left),
@@ -174,11 +235,23 @@ impl VisitorMut for Substitute<'_> {
 
 fn split(condition: Expr, conditions: &mut Vec<Expr>) {
     match condition {
-        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::And,
+            right,
+        } => {
             split(*left, conditions);
             split(*right, conditions);
         }
-        Expr::Nested(inner) if matches!(*inner, Expr::BinaryOp { op: BinaryOperator::And, .. }) => {
+        Expr::Nested(inner)
+            if matches!(
+                *inner,
+                Expr::BinaryOp {
+                    op: BinaryOperator::And,
+                    ..
+                }
+            ) =>
+        {
             split(*inner, conditions);
         }
         other => conditions.push(other),
@@ -231,7 +304,11 @@ fn only_outer(condition: &Expr, declared: &HashSet<String>) -> bool {
 pub(super) fn exists_value(query: &Query, negated: bool) -> Option<Expr> {
     let count = Expr::BinaryOp {
         left: Box::new(build::call("count", vec![build::number("1")])),
-        op: if negated { BinaryOperator::Eq } else { BinaryOperator::Gt },
+        op: if negated {
+            BinaryOperator::Eq
+        } else {
+            BinaryOperator::Gt
+        },
         right: Box::new(build::number("0")),
     };
     let mut inner = query.clone();
@@ -328,7 +405,11 @@ fn unresolved(query: &Query) -> Option<HashSet<String>> {
 }
 
 fn folded(ident: &Ident) -> String {
-    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
+    if ident.quote_style.is_some() {
+        ident.value.clone()
+    } else {
+        ident.value.to_lowercase()
+    }
 }
 
 /// `ARRAY(SELECT x FROM … ORDER BY y)` as `(SELECT array_agg(x ORDER BY y) FROM …)`.

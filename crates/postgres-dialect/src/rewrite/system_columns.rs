@@ -18,7 +18,9 @@ pub(super) fn replace(select: &mut Select) {
     for table in &select.from {
         for factor in std::iter::once(&table.relation).chain(table.joins.iter().map(|join| &join.relation)) {
             relations += 1;
-            let TableFactor::Table { name, alias, .. } = factor else { continue };
+            let TableFactor::Table { name, alias, .. } = factor else {
+                continue;
+            };
             let parts: Vec<String> = name.0.iter().filter_map(|part| part.as_ident()).map(folded).collect();
             let (schema, own) = match parts.as_slice() {
                 [own] => ("pg_catalog", own),
@@ -26,7 +28,10 @@ pub(super) fn replace(select: &mut Select) {
                 [] => continue,
             };
             if let Some(found) = relation::find(schema, own) {
-                oids.insert(alias.as_ref().map_or_else(|| own.clone(), |alias| folded(&alias.name)), found.oid);
+                oids.insert(
+                    alias.as_ref().map_or_else(|| own.clone(), |alias| folded(&alias.name)),
+                    found.oid,
+                );
             }
         }
     }
@@ -41,10 +46,13 @@ pub(super) fn replace(select: &mut Select) {
             SelectItem::UnnamedExpr(Expr::Identifier(ident)) => Some(ident.clone()),
             _ => None,
         };
-        if let Some(name) = name.filter(|name| is_system(name))
+        if let Some(name) = name.filter(is_system)
             && let SelectItem::UnnamedExpr(expr) = item
         {
-            *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: name };
+            *item = SelectItem::ExprWithAlias {
+                expr: expr.clone(),
+                alias: name,
+            };
         }
     }
     let _ = select.visit(&mut Replacer { oids: &oids, single });
@@ -55,8 +63,36 @@ struct Replacer<'o> {
     single: Option<u32>,
 }
 
+/// Columns that are NULL in every row of every system relation: options and access lists, which nothing here has.
+const ALWAYS_NULL: [&str; 11] = [
+    "reloptions",
+    "relacl",
+    "attacl",
+    "attoptions",
+    "attfdwoptions",
+    "datacl",
+    "nspacl",
+    "proacl",
+    "typacl",
+    "lanacl",
+    "spcoptions",
+];
+
 impl VisitorMut for Replacer<'_> {
     type Break = ();
+
+    /// An array of an outer relation cannot be unnested in FROM; one that is always NULL need not be read.
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        let mut nulls = Nulls { oids: self.oids };
+        match factor {
+            TableFactor::Table {
+                args: Some(arguments), ..
+            } => VisitMut::visit(&mut arguments.args, &mut nulls),
+            TableFactor::Function { args, .. } => VisitMut::visit(args, &mut nulls),
+            TableFactor::UNNEST { array_exprs, .. } => VisitMut::visit(array_exprs, &mut nulls),
+            _ => ControlFlow::Continue(()),
+        }
+    }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         let (oid, column) = match &*expr {
@@ -67,9 +103,34 @@ impl VisitorMut for Replacer<'_> {
             Expr::Identifier(column) => (self.single, column),
             _ => return ControlFlow::Continue(()),
         };
-        let Some(oid) = oid.filter(|_| is_system(column)) else { return ControlFlow::Continue(()) };
-        let value = if folded(column) == "tableoid" { oid.to_string() } else { FROZEN_TRANSACTION.to_owned() };
+        let Some(oid) = oid.filter(|_| is_system(column)) else {
+            return ControlFlow::Continue(());
+        };
+        let value = if folded(column) == "tableoid" {
+            oid.to_string()
+        } else {
+            FROZEN_TRANSACTION.to_owned()
+        };
         *expr = build::call("lakegate_oid", vec![build::number(value)]);
+        ControlFlow::Continue(())
+    }
+}
+
+struct Nulls<'o> {
+    oids: &'o HashMap<String, u32>,
+}
+
+impl VisitorMut for Nulls<'_> {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::CompoundIdentifier(parts) = &*expr
+            && let [.., qualifier, column] = parts.as_slice()
+            && self.oids.contains_key(&folded(qualifier))
+            && ALWAYS_NULL.contains(&folded(column).as_str())
+        {
+            *expr = build::no_array();
+        }
         ControlFlow::Continue(())
     }
 }
@@ -79,5 +140,9 @@ fn is_system(ident: &Ident) -> bool {
 }
 
 fn folded(ident: &Ident) -> String {
-    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
+    if ident.quote_style.is_some() {
+        ident.value.clone()
+    } else {
+        ident.value.to_lowercase()
+    }
 }

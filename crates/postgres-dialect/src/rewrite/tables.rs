@@ -17,15 +17,26 @@ pub(super) fn rewrite(factor: &mut TableFactor, ctes: &HashSet<String>) {
             qualify(name, ctes);
             None
         }
-        TableFactor::Table { name, args: Some(arguments), alias, with_ordinality, .. } => {
-            from_function(name, &arguments.args, alias, *with_ordinality)
-        }
-        TableFactor::Function { name, args, alias, with_ordinality, .. } => {
-            from_function(name, args, alias, *with_ordinality)
-        }
-        TableFactor::UNNEST { alias, array_exprs, with_ordinality, .. } => {
-            from_unnest(array_exprs, alias, *with_ordinality)
-        }
+        TableFactor::Table {
+            name,
+            args: Some(arguments),
+            alias,
+            with_ordinality,
+            ..
+        } => from_function(name, &arguments.args, alias, *with_ordinality),
+        TableFactor::Function {
+            name,
+            args,
+            alias,
+            with_ordinality,
+            ..
+        } => from_function(name, args, alias, *with_ordinality),
+        TableFactor::UNNEST {
+            alias,
+            array_exprs,
+            with_ordinality,
+            ..
+        } => from_unnest(array_exprs, alias, *with_ordinality),
         _ => None,
     };
     if let Some(replaced) = replaced {
@@ -34,8 +45,14 @@ pub(super) fn rewrite(factor: &mut TableFactor, ctes: &HashSet<String>) {
 }
 
 fn qualify(name: &mut ObjectName, ctes: &HashSet<String>) {
-    let [ObjectNamePart::Identifier(ident)] = name.0.as_slice() else { return };
-    let folded = if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() };
+    let [ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
+        return;
+    };
+    let folded = if ident.quote_style.is_some() {
+        ident.value.clone()
+    } else {
+        ident.value.to_lowercase()
+    };
     if !ctes.contains(&folded) && relation::find("pg_catalog", &folded).is_some() {
         name.0.insert(0, ObjectNamePart::Identifier(Ident::new("pg_catalog")));
     }
@@ -55,7 +72,12 @@ fn from_function(
         }
         "generate_series" | "range" => {
             let call = build::call(&own, plain);
-            set_of("generate_series", vec![build::call("unnest", vec![call])], alias, with_ordinality)
+            set_of(
+                "generate_series",
+                vec![build::call("unnest", vec![call])],
+                alias,
+                with_ordinality,
+            )
         }
         "unnest" => from_unnest(&plain, alias, with_ordinality),
         "generate_subscripts" | "regexp_split_to_table" | "_pg_expandarray" => {
@@ -67,9 +89,15 @@ fn from_function(
         "aclexplode" => empty_set(&["grantor", "grantee", "privilege_type", "is_grantable"], alias, &own),
         "pg_partition_ancestors" => empty_set(&["relid"], alias, &own),
         "pg_show_all_settings" | "pg_get_keywords" => {
-            let relation = if own == "pg_get_keywords" { "pg_get_keywords" } else { "pg_settings" };
+            let relation = if own == "pg_get_keywords" {
+                "pg_get_keywords"
+            } else {
+                "pg_settings"
+            };
             let path = ["pg_catalog", relation].map(|part| ObjectNamePart::Identifier(Ident::new(part)));
-            let alias = alias.clone().or_else(|| Some(build::alias(Ident::new(own.as_str()), Vec::new())));
+            let alias = alias
+                .clone()
+                .or_else(|| Some(build::alias(Ident::new(own.as_str()), Vec::new())));
             Some(TableFactor::Table {
                 name: ObjectName(path.to_vec()),
                 alias,
@@ -95,9 +123,10 @@ fn whole_number(expr: &Expr) -> Option<i64> {
             datafusion::sql::sqlparser::ast::Value::Number(digits, _) => digits.parse().ok(),
             _ => None,
         },
-        Expr::UnaryOp { op: datafusion::sql::sqlparser::ast::UnaryOperator::Minus, expr } => {
-            whole_number(expr).map(std::ops::Neg::neg)
-        }
+        Expr::UnaryOp {
+            op: datafusion::sql::sqlparser::ast::UnaryOperator::Minus,
+            expr,
+        } => whole_number(expr).map(std::ops::Neg::neg),
         _ => None,
     }
 }
@@ -105,10 +134,22 @@ fn whole_number(expr: &Expr) -> Option<i64> {
 /// A series of whole numbers as the planner's own table function, which makes its rows as they are read: an array of
 /// them would have to fit in memory.
 fn streamed_series(arguments: Vec<Expr>, alias: &Option<TableAlias>) -> Option<TableFactor> {
-    let narrow = arguments.iter().filter_map(whole_number).all(|value| i32::try_from(value).is_ok());
-    let data_type = if narrow { DataType::Integer(None) } else { DataType::BigInt(None) };
-    let name = alias.as_ref().map_or_else(|| build::quoted("generate_series"), |alias| alias.name.clone());
-    let column = alias.as_ref().and_then(|alias| alias.columns.first()).map_or_else(|| name.clone(), |c| c.name.clone());
+    let narrow = arguments
+        .iter()
+        .filter_map(whole_number)
+        .all(|value| i32::try_from(value).is_ok());
+    let data_type = if narrow {
+        DataType::Integer(None)
+    } else {
+        DataType::BigInt(None)
+    };
+    let name = alias
+        .as_ref()
+        .map_or_else(|| build::quoted("generate_series"), |alias| alias.name.clone());
+    let column = alias
+        .as_ref()
+        .and_then(|alias| alias.columns.first())
+        .map_or_else(|| name.clone(), |c| c.name.clone());
     let value = Expr::Cast {
         kind: CastKind::Cast,
         expr: Box::new(Expr::Identifier(build::quoted("value"))),
@@ -116,12 +157,20 @@ fn streamed_series(arguments: Vec<Expr>, alias: &Option<TableAlias>) -> Option<T
         array: false,
         format: None,
     };
-    let mut query = build::select(vec![SelectItem::ExprWithAlias { expr: value, alias: column }])?;
-    let arguments = arguments.into_iter().map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument)));
+    let mut query = build::select(vec![SelectItem::ExprWithAlias {
+        expr: value,
+        alias: column,
+    }])?;
+    let arguments = arguments
+        .into_iter()
+        .map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument)));
     let relation = TableFactor::Table {
         name: ObjectName(vec![ObjectNamePart::Identifier(Ident::new("generate_series"))]),
         alias: None,
-        args: Some(TableFunctionArgs { args: arguments.collect(), settings: None }),
+        args: Some(TableFunctionArgs {
+            args: arguments.collect(),
+            settings: None,
+        }),
         with_hints: Vec::new(),
         version: None,
         with_ordinality: false,
@@ -130,7 +179,10 @@ fn streamed_series(arguments: Vec<Expr>, alias: &Option<TableAlias>) -> Option<T
         sample: None,
         index_hints: Vec::new(),
     };
-    build::simple_select(&mut query)?.from = vec![TableWithJoins { relation, joins: Vec::new() }];
+    build::simple_select(&mut query)?.from = vec![TableWithJoins {
+        relation,
+        joins: Vec::new(),
+    }];
     Some(TableFactor::Derived {
         lateral: false,
         subquery: query,
@@ -142,7 +194,9 @@ fn streamed_series(arguments: Vec<Expr>, alias: &Option<TableAlias>) -> Option<T
 /// A set without rows: of things that a read-only gateway has not.
 fn empty_set(columns: &[&str], alias: &Option<TableAlias>, function: &str) -> Option<TableFactor> {
     // Column names of the alias may be more: WITH ORDINALITY adds one.
-    let more = alias.as_ref().map_or(0, |alias| alias.columns.len().saturating_sub(columns.len()));
+    let more = alias
+        .as_ref()
+        .map_or(0, |alias| alias.columns.len().saturating_sub(columns.len()));
     let extra: Vec<String> = (0..more).map(|at| format!("ordinality\u{1}{at}")).collect();
     let items = columns
         .iter()
@@ -154,27 +208,38 @@ fn empty_set(columns: &[&str], alias: &Option<TableAlias>, function: &str) -> Op
         })
         .collect();
     let mut query = build::select(items)?;
-    build::simple_select(&mut query)?.selection =
-        Some(Expr::Value(datafusion::sql::sqlparser::ast::Value::Boolean(false).into()));
-    let alias = alias.clone().unwrap_or_else(|| build::alias(build::quoted(function), Vec::new()));
-    Some(TableFactor::Derived { lateral: false, subquery: query, alias: Some(alias), sample: None })
+    build::simple_select(&mut query)?.selection = Some(Expr::Value(
+        datafusion::sql::sqlparser::ast::Value::Boolean(false).into(),
+    ));
+    let alias = alias
+        .clone()
+        .unwrap_or_else(|| build::alias(build::quoted(function), Vec::new()));
+    Some(TableFactor::Derived {
+        lateral: false,
+        subquery: query,
+        alias: Some(alias),
+        sample: None,
+    })
 }
 
 fn from_unnest(arrays: &[Expr], alias: &Option<TableAlias>, with_ordinality: bool) -> Option<TableFactor> {
-    let items = arrays.iter().map(|array| build::call("unnest", vec![array.clone()])).collect();
+    let items = arrays
+        .iter()
+        .map(|array| build::call("unnest", vec![array.clone()]))
+        .collect();
     set_of("unnest", items, alias, with_ordinality)
 }
 
 /// `(SELECT items) AS alias (columns)`: the columns are called like the function, or like the alias if there is one.
-fn set_of(
-    function: &str,
-    items: Vec<Expr>,
-    alias: &Option<TableAlias>,
-    with_ordinality: bool,
-) -> Option<TableFactor> {
-    let name = alias.as_ref().map_or_else(|| build::quoted(function), |alias| alias.name.clone());
-    let mut columns: Vec<Ident> =
-        alias.iter().flat_map(|alias| &alias.columns).map(|column| column.name.clone()).collect();
+fn set_of(function: &str, items: Vec<Expr>, alias: &Option<TableAlias>, with_ordinality: bool) -> Option<TableFactor> {
+    let name = alias
+        .as_ref()
+        .map_or_else(|| build::quoted(function), |alias| alias.name.clone());
+    let mut columns: Vec<Ident> = alias
+        .iter()
+        .flat_map(|alias| &alias.columns)
+        .map(|column| column.name.clone())
+        .collect();
     let wanted = items.len() + usize::from(with_ordinality);
     for at in columns.len()..wanted {
         columns.push(match at {
@@ -186,7 +251,10 @@ fn set_of(
     let mut select: Vec<SelectItem> = items
         .into_iter()
         .zip(&columns)
-        .map(|(expr, column)| SelectItem::ExprWithAlias { expr, alias: column.clone() })
+        .map(|(expr, column)| SelectItem::ExprWithAlias {
+            expr,
+            alias: column.clone(),
+        })
         .collect();
     let mut query = build::select(select.clone())?;
     if with_ordinality {
@@ -212,10 +280,15 @@ fn set_of(
             },
         ));
         let last = columns.last().cloned().unwrap_or_else(|| build::quoted("ordinality"));
-        select.push(SelectItem::ExprWithAlias { expr: Expr::Function(number), alias: last });
+        select.push(SelectItem::ExprWithAlias {
+            expr: Expr::Function(number),
+            alias: last,
+        });
         query = build::select(select)?;
-        build::simple_select(&mut query)?.from =
-            vec![datafusion::sql::sqlparser::ast::TableWithJoins { relation: inner, joins: Vec::new() }];
+        build::simple_select(&mut query)?.from = vec![datafusion::sql::sqlparser::ast::TableWithJoins {
+            relation: inner,
+            joins: Vec::new(),
+        }];
     }
     Some(TableFactor::Derived {
         lateral: false,

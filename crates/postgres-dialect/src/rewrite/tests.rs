@@ -18,18 +18,42 @@ fn rewritten(sql: &str) -> String {
 #[test]
 fn words_that_datafusion_plans() {
     for (sql, expected) in [
-        ("select pg_catalog.lower(a) from t", "SELECT lower(a) AS \"lower\" FROM t"),
+        (
+            "select pg_catalog.lower(a) from t",
+            "SELECT lower(a) AS \"lower\" FROM t",
+        ),
         ("select a from pg_class", "SELECT a FROM pg_catalog.pg_class"),
-        ("with pg_class as (select 1 as a) select a from pg_class", "WITH pg_class AS (SELECT 1 AS a) SELECT a FROM pg_class"),
-        ("select x::regclass::text from t", "SELECT lakegate_regclass_text(x) AS \"text\" FROM t"),
+        (
+            "with pg_class as (select 1 as a) select a from pg_class",
+            "WITH pg_class AS (SELECT 1 AS a) SELECT a FROM pg_class",
+        ),
+        (
+            "select x::regclass::text from t",
+            "SELECT lakegate_regclass_text(x) AS \"x\" FROM t",
+        ),
         ("select x::oid as o from t", "SELECT lakegate_oid(x) AS o FROM t"),
         ("select a collate \"C\" from t", "SELECT a AS \"a\" FROM t"),
-        ("select a = any('{1,2}') as b from t", "SELECT a = ANY(ARRAY[1, 2]) AS b FROM t"),
-        ("select a from t where b = any (select c from u)", "SELECT a FROM t WHERE b IN (SELECT c FROM u)"),
-        ("select array(select a from t order by b) as x", "SELECT (SELECT array_agg(a ORDER BY b) FROM t) AS x"),
-        ("select * from current_schema()", "SELECT * FROM (SELECT current_schema() AS \"current_schema\") AS \"current_schema\""),
+        (
+            "select a = any('{1,2}') as b from t",
+            "SELECT a = ANY(ARRAY[1, 2]) AS b FROM t",
+        ),
+        (
+            "select a from t where b = any (select c from u)",
+            "SELECT a FROM t WHERE b IN (SELECT c FROM u)",
+        ),
+        (
+            "select array(select a from t order by b) as x",
+            "SELECT (SELECT array_agg(a ORDER BY b) FROM t) AS x",
+        ),
+        (
+            "select * from current_schema()",
+            "SELECT * FROM (SELECT current_schema() AS \"current_schema\") AS \"current_schema\"",
+        ),
         ("select current_user", "SELECT current_user() AS \"current_user\""),
-        ("select a from t where exists (select from u)", "SELECT a FROM t WHERE EXISTS (SELECT 1 AS \"?column?\" FROM u)"),
+        (
+            "select a from t where exists (select from u)",
+            "SELECT a FROM t WHERE EXISTS (SELECT 1 AS \"?column?\" FROM u)",
+        ),
         (
             "select (select d.x from d where d.k = a.k and a.ok) as v from a",
             "SELECT CASE WHEN a.ok THEN (SELECT lakegate_single_value(d.x) FROM d WHERE d.k = a.k) END AS v FROM a",
@@ -65,15 +89,24 @@ fn output_names_are_those_of_postgres() {
 
 #[test]
 fn what_does_not_exist_is_said() {
-    for sql in ["select a::nothing from t", "select a collate \"xx\" from t", "select '{1'::int[]"] {
+    for sql in [
+        "select a::nothing from t",
+        "select a collate \"xx\" from t",
+        "select '{1'::int[]",
+    ] {
         let mut statement = query(sql);
-        assert!(super::rewrite(&mut statement, &SessionFacts::new("ana", "lake")).is_err(), "{sql}");
+        assert!(
+            super::rewrite(&mut statement, &SessionFacts::new("ana", "lake")).is_err(),
+            "{sql}"
+        );
     }
 }
 
 #[test]
 fn settings_of_set_config_are_found() {
-    let written = settings_written(&query("select set_config('TimeZone', 'UTC', false), current_setting('jit') as j"));
+    let written = settings_written(&query(
+        "select set_config('TimeZone', 'UTC', false), current_setting('jit') as j",
+    ));
     assert_eq!(written, [("timezone".to_owned(), "UTC".to_owned(), false)]);
     assert!(settings_written(&query("select set_config(a, b, true) from t")).is_empty());
 }

@@ -22,7 +22,7 @@ use crate::output::Format;
 use crate::wiring::Origin;
 
 /// Stacks of worker threads: deep plans recurse. The planner's limits on terms and depth are the guard, this is room.
-const STACK_BYTES: usize = 8 << 20;
+const STACK_BYTES: usize = 64 << 20;
 
 /// A SQL gateway in front of a lakehouse
 #[derive(Debug, Parser)]

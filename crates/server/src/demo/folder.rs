@@ -14,7 +14,7 @@ use super::CATALOG;
 use super::table::DemoTable;
 
 /// Changes when other rows are generated; a folder of another number is made anew.
-const GENERATOR_VERSION: u64 = 1;
+const GENERATOR_VERSION: u64 = 2;
 const MARKER: &str = "lakegate-demo.json";
 const LOCK: &str = ".lock";
 const TEMPORARY: &str = ".making-";

@@ -15,6 +15,8 @@ use datafusion::physical_plan::streaming::PartitionStream;
 use deltalake::protocol::SaveMode;
 use deltalake::{DeltaTable, DeltaTableError};
 use futures::StreamExt;
+use parquet::basic::Compression;
+use parquet::file::properties::WriterProperties;
 use url::Url;
 
 use super::deletion_vector;
@@ -42,6 +44,20 @@ impl PartitionStream for Rows {
     }
 }
 
+/// Rows of a row group. A reader holds the compressed columns of a whole group for each of its threads: small groups
+/// keep a query that streams a table to a slow client small.
+const ROW_GROUP_ROWS: usize = 64 * 1024;
+/// Rows of a page, the unit that is decompressed at once.
+const PAGE_ROWS: usize = 16 * 1024;
+
+fn writer_properties() -> WriterProperties {
+    WriterProperties::builder()
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_compression(Compression::SNAPPY)
+        .build()
+}
+
 /// Writes all of `table` into the empty folder at `path`: one commit a part, then what happens afterwards.
 pub(crate) async fn table(table: &DemoTable, path: &Path) -> Result<()> {
     let url = Url::from_directory_path(path).map_err(|()| Error::internal("a folder that is no URL"))?;
@@ -50,6 +66,7 @@ pub(crate) async fn table(table: &DemoTable, path: &Path) -> Result<()> {
         let mut write = delta
             .write(Vec::new())
             .with_save_mode(SaveMode::Append)
+            .with_writer_properties(writer_properties())
             .with_input_plan(plan(table, part)?);
         if let Some(column) = table.partition_column {
             write = write.with_partition_columns([column]);

@@ -1,0 +1,71 @@
+#!/bin/sh
+# Puts the drivers that tests/clients drives into a cache folder, in the versions named here.
+# Run again it does nothing. Prints the folder. LAKEGATE_CLIENTS overrides where it is.
+set -eu
+
+PSYCOPG=3.3.9
+ASYNCPG=0.32.0
+PGJDBC=42.7.4
+NODE_POSTGRES=8.23.1
+PG_CURSOR=2.22.0
+
+folder=${LAKEGATE_CLIENTS:-${XDG_CACHE_HOME:-$HOME/.cache}/lakegate/clients}
+mkdir -p "$folder"
+cd "$folder"
+
+say() { echo "$@" >&2; }
+
+# Asks the system's package manager only for what is not there, and only where it may be asked.
+need() {
+    program=$1
+    shift
+    command -v "$program" >/dev/null 2>&1 && return 0
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+        apt-get install -y --no-install-recommends "$@" >&2 || say "cannot install $*"
+    fi
+    command -v "$program" >/dev/null 2>&1 || { say "no $program: install $*"; return 1; }
+}
+
+need psql postgresql-client || true
+
+if need python3 python3 python3-venv; then
+    wanted="psycopg $PSYCOPG asyncpg $ASYNCPG"
+    if [ "$(cat python.installed 2>/dev/null)" != "$wanted" ]; then
+        if ! python3 -m venv --clear python; then
+            [ "$(id -u)" = 0 ] && apt-get install -y python3-venv >&2
+            python3 -m venv --clear python
+        fi
+        python/bin/python -m pip install --quiet "psycopg[binary]==$PSYCOPG" "asyncpg==$ASYNCPG" >&2
+        echo "$wanted" >python.installed
+    fi
+fi
+
+if need java default-jdk-headless && need mvn maven; then
+    if [ ! -f "pgjdbc-$PGJDBC.jar" ]; then
+        mkdir -p java
+        cat >java/pom.xml <<POM
+<project>
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>clients</groupId><artifactId>clients</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies><dependency>
+    <groupId>org.postgresql</groupId><artifactId>postgresql</artifactId><version>$PGJDBC</version>
+  </dependency></dependencies>
+</project>
+POM
+        mvn -q -B -f java/pom.xml dependency:copy-dependencies -DoutputDirectory="$folder/java/jars" -DincludeScope=runtime >&2
+        cp "java/jars/postgresql-$PGJDBC.jar" "pgjdbc-$PGJDBC.jar"
+        cp "pgjdbc-$PGJDBC.jar" pgjdbc.jar
+    fi
+fi
+
+if need node nodejs && need npm npm; then
+    wanted="pg $NODE_POSTGRES pg-cursor $PG_CURSOR"
+    if [ "$(cat node.installed 2>/dev/null)" != "$wanted" ]; then
+        mkdir -p node
+        echo '{"private": true}' >node/package.json
+        npm install --prefix node --no-audit --no-fund --silent "pg@$NODE_POSTGRES" "pg-cursor@$PG_CURSOR" >&2
+        echo "$wanted" >node.installed
+    fi
+fi
+
+echo "$folder"

@@ -1,0 +1,10 @@
+//! Real clients: their drivers against a server, and what they were recorded to send to PostgreSQL, sent again.
+//!
+//! `install.sh` fetches the drivers; what is not installed is skipped aloud, and an error where CI is.
+
+mod connection;
+mod drivers;
+mod record;
+mod replay;
+mod sales;
+mod served;

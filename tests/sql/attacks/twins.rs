@@ -1,0 +1,63 @@
+//! Oracle 2: in two worlds that differ in what the actor may not see, the same is said, to the byte.
+
+use super::statements::{ANA, DORA};
+use super::world::{Twin, World, card, told};
+
+/// Statements beside those of the list: plans and the catalog.
+const MORE: &[&str] = &[
+    "EXPLAIN SELECT count(*) FROM trips WHERE CAST(region AS INT) > 0",
+    "EXPLAIN SELECT * FROM trips WHERE card_number = 'x'",
+    "EXPLAIN VERBOSE SELECT count(*), min(trip_id), max(card_number) FROM trips",
+    "SELECT table_schema, table_name FROM information_schema.tables",
+    "SELECT table_name, column_name, ordinal_position, is_nullable FROM information_schema.columns WHERE table_schema = 'rides'",
+    "SELECT relname, reltuples, relpages, relnatts FROM pg_class",
+    "SELECT attname, attnum FROM pg_attribute WHERE attrelid = 'trips'::regclass",
+    "SELECT nspname FROM pg_namespace",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transcripts_are_equal() {
+    let first = World::open(Twin::First).await;
+    let second = World::open(Twin::Second).await;
+    let mut wrong = Vec::new();
+    for (user, statements) in [("dora", DORA), ("ana", ANA)] {
+        let statements = statements
+            .iter()
+            .map(|(_, sql, _)| *sql)
+            .chain(MORE.iter().copied())
+            .map(str::to_owned);
+        let mut statements = statements.collect::<Vec<_>>();
+        for twin in [Twin::First, Twin::Second] {
+            statements.push(format!(
+                "SELECT count(*) FROM trips WHERE card_number = '{}'",
+                card(twin, 1)
+            ));
+        }
+        let doors = first.doors(user).await.into_iter().zip(second.doors(user).await);
+        first.recorder.take();
+        second.recorder.take();
+        for (mut here, mut there) in doors {
+            for sql in &statements {
+                let (one, bytes) = first.ask(&mut *here, sql).await;
+                let (other, bytes_there) = second.ask(&mut *there, sql).await;
+                let failed = one.as_ref().is_err_and(|failure| failure.sqlstate.starts_with("22"));
+                if told(&one) != told(&other) {
+                    let text = format!(
+                        "{user} {sql} ({}): {}\nin the twin world {}",
+                        here.name(),
+                        told(&one),
+                        told(&other)
+                    );
+                    wrong.push(text.chars().take(3000).collect::<String>());
+                } else if bytes != bytes_there && !failed && here.name() != "extended binary" {
+                    // A driver closes statements when it likes, so its bytes cannot be told apart.
+                    wrong.push(format!(
+                        "{user} {sql} ({}): {bytes} bytes and {bytes_there}",
+                        here.name()
+                    ));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

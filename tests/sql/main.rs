@@ -1,0 +1,10 @@
+//! SQL through every door: our own suites, other people's corpora with their answers, and attacks.
+
+mod attacks;
+mod conformance;
+mod data;
+mod lake;
+mod logic_test;
+mod rules_oracle;
+mod suites;
+mod tpch;

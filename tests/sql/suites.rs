@@ -1,0 +1,312 @@
+//! `sql/suites`, through every door, with the same rows from each.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
+};
+use engine::AccessConfig;
+use sqllogictest::{Record, Runner};
+use system_tests::server::TestServer;
+use system_tests::transport::Transport;
+use system_tests::transport_embedded::Embedded;
+use system_tests::transport_wire::{ExtendedBinary, ExtendedText, Simple, wire_transports};
+use tempfile::TempDir;
+
+use crate::data::Expectations;
+use crate::lake;
+use crate::logic_test::{Session, Style};
+
+/// Of each thread: eight times what the server gives its own, since frames of an unoptimized build are that much larger.
+const STACK_BYTES: usize = 64 << 20;
+
+const EXPECTATIONS: &str = include_str!("../expectations/slt.toml");
+
+/// The tables that the suites speak of.
+async fn world() -> (TempDir, TestServer) {
+    let folder = tempfile::tempdir().unwrap();
+    let public = folder.path().join("public");
+    lake::write(&public.join("cities"), [cities()]).await;
+    lake::write(&public.join("zeros"), [zeros()]).await;
+    lake::write(
+        &public.join("history"),
+        [numbers(&[1, 2]), numbers(&[3]), numbers(&[4, 5])],
+    )
+    .await;
+    let server = lake::serve(
+        vec![lake::catalog("lake", folder.path())],
+        "public",
+        AccessConfig::open(),
+    )
+    .await;
+    (folder, server)
+}
+
+fn cities() -> RecordBatch {
+    RecordBatch::try_from_iter_with_nullable([
+        ("id", Arc::new(Int32Array::from(vec![1, 2, 3, 4, 5])) as ArrayRef, true),
+        (
+            "name",
+            Arc::new(StringArray::from(vec!["Oslo", "Bonn", "Łódź", "Ur", "Rome"])),
+            true,
+        ),
+        (
+            "country",
+            Arc::new(StringArray::from(vec![
+                Some("NO"),
+                Some("DE"),
+                Some("PL"),
+                None,
+                Some("IT"),
+            ])),
+            true,
+        ),
+        (
+            "people",
+            Arc::new(Int64Array::from(vec![
+                Some(709_000),
+                Some(336_000),
+                Some(670_000),
+                None,
+                Some(2_800_000),
+            ])),
+            true,
+        ),
+        (
+            "area",
+            Arc::new(
+                Decimal128Array::from(vec![Some(45_400), Some(14_106), Some(29_325), None, Some(128_500)])
+                    .with_precision_and_scale(10, 2)
+                    .unwrap(),
+            ),
+            true,
+        ),
+        (
+            "height",
+            Arc::new(Float64Array::from(vec![
+                Some(23.5),
+                Some(60.0),
+                Some(278.0),
+                None,
+                Some(-0.25),
+            ])),
+            true,
+        ),
+        (
+            "founded",
+            Arc::new(Date32Array::from(vec![
+                Some(-337_000),
+                Some(10_957),
+                Some(0),
+                None,
+                Some(19_782),
+            ])),
+            true,
+        ),
+        (
+            "seen",
+            Arc::new(
+                TimestampMicrosecondArray::from(vec![
+                    Some(0),
+                    Some(1_700_000_000_000_000),
+                    Some(1_719_835_200_123_456),
+                    None,
+                    Some(-1),
+                ])
+                .with_timezone("UTC"),
+            ),
+            true,
+        ),
+    ])
+    .unwrap()
+}
+
+fn zeros() -> RecordBatch {
+    let rows = 0..1000;
+    RecordBatch::try_from_iter([
+        (
+            "z",
+            Arc::new(Int32Array::from_iter_values(rows.clone().map(|row| row % 4))) as ArrayRef,
+        ),
+        ("a", Arc::new(Int32Array::from_iter_values(rows.clone())) as ArrayRef),
+        (
+            "b",
+            Arc::new(Int32Array::from_iter_values(rows.map(|row| row / 4))) as ArrayRef,
+        ),
+    ])
+    .unwrap()
+}
+
+fn numbers(values: &[i64]) -> RecordBatch {
+    RecordBatch::try_from_iter([("n", Arc::new(Int64Array::from(values.to_vec())) as ArrayRef)]).unwrap()
+}
+
+fn files() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql/suites");
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let mut files = files
+        .filter(|file| file.extension().is_some_and(|end| end == "slt"))
+        .collect::<Vec<_>>();
+    files.sort();
+    files
+}
+
+/// Runs every file, each in a session of its own, and tells of all failures at once.
+async fn run<T: Transport + 'static>(door: &str, connect: impl AsyncFn(&TestServer) -> T) {
+    let (_folder, server) = world().await;
+    let server = &server;
+    let mut expectations = Expectations::read(EXPECTATIONS, "suites");
+    for file in files() {
+        let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+        let connect = || async {
+            let transport = Box::new(connect(server).await);
+            Ok(Session {
+                transport,
+                style: Style::Postgres,
+                engine: "",
+            })
+        };
+        let mut runner = Runner::new(connect);
+        for record in sqllogictest::parse_file(&file).unwrap() {
+            let line = match &record {
+                Record::Query { loc, .. } | Record::Statement { loc, .. } => loc.line(),
+                _ => 0,
+            };
+            let outcome = runner
+                .run_async(record)
+                .await
+                .map(|_| ())
+                .map_err(|error| error.to_string());
+            if line > 0 {
+                expectations.record(&format!("{name}:{line}"), outcome);
+            }
+        }
+    }
+    expectations.finish(&format!("suites ({door})"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn embedded() {
+    run("embedded", async |server| Embedded::open(&server.engine, "ana")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn simple() {
+    run("simple", async |server| {
+        Simple::connect(server.address, "ana").await.unwrap()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn extended_text() {
+    run("extended text", async |server| {
+        ExtendedText::connect(server.address, "ana").await.unwrap()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn extended_binary() {
+    run("extended binary", async |server| {
+        ExtendedBinary::connect(server.address, "ana").await.unwrap()
+    })
+    .await;
+}
+
+async fn doors(server: &TestServer) -> Vec<Box<dyn Transport>> {
+    let mut doors = wire_transports(server.address, "ana").await.unwrap();
+    doors.push(Box::new(Embedded::open(&server.engine, "ana")));
+    doors
+}
+
+/// Names and types too are the same at every door.
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_are_the_same() {
+    let (_folder, server) = world().await;
+    let mut doors = doors(&server).await;
+    for sql in [
+        "SELECT * FROM cities",
+        "SELECT 1, 1::smallint, 1.5, 1e0, 'a', true, NULL, DATE '2024-01-01', now(), interval '1 day', ARRAY[1, 2]",
+        "SELECT count(*), sum(people), avg(area), min(founded), array_agg(id) FROM cities",
+        "SELECT '\\x00'::bytea, 1::real, TIME '12:00', id::text FROM cities",
+        "SELECT * FROM information_schema.columns WHERE table_name = 'cities'",
+        "SHOW TimeZone",
+    ] {
+        let mut first = None;
+        for door in &mut doors {
+            let columns = door
+                .run(sql)
+                .await
+                .unwrap_or_else(|failure| panic!("{sql}: {failure}"))
+                .columns;
+            let first = first.get_or_insert_with(|| columns.clone());
+            assert_eq!(*first, columns, "{sql} through {}", door.name());
+        }
+    }
+}
+
+/// Trap 10: commits of others are seen at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn commits_are_seen_at_once() {
+    let (folder, server) = world().await;
+    for (rows, door) in (6..).zip(&mut doors(&server).await) {
+        lake::write(&folder.path().join("public/history"), [numbers(&[6])]).await;
+        let count = door.run("SELECT count(*) FROM history").await.unwrap();
+        assert_eq!(count.lines(), [rows.to_string()], "{}", door.name());
+    }
+}
+
+/// Traps 11 and 13: nothing big runs while planning; chains end in an answer or an error, never in a dead process. On
+/// threads with room for as many levels as the limits allow.
+#[test]
+fn traps_that_no_file_can_hold() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(STACK_BYTES)
+        .build()
+        .unwrap();
+    let work = async {
+        let (_folder, server) = world().await;
+        for door in &mut doors(&server).await {
+            let failure = door.run("SELECT length(repeat('a', 2147483647))").await.unwrap_err();
+            assert!(
+                ["54000", "53200", "22023"].contains(&failure.sqlstate.as_str()),
+                "{failure}"
+            );
+            // One door of the wire stands for all: planning is the same behind each.
+            let lengths: &[usize] = if door.name().starts_with("extended") {
+                &[150_000]
+            } else {
+                &[900, 3000, 150_000]
+            };
+            for length in lengths.iter().copied() {
+                for chain in [
+                    format!("SELECT 1{}", " + 1".repeat(length)),
+                    format!("SELECT true{}", " AND true".repeat(length)),
+                    format!(
+                        "SELECT count(*) FROM cities WHERE id = 0{}",
+                        " OR id = 1".repeat(length)
+                    ),
+                    format!("SELECT {}1{}", "(".repeat(length), ")".repeat(length)),
+                    format!("SELECT {}1", "- ".repeat(length)),
+                    format!("SELECT 'a'{}", " || 'a'".repeat(length)),
+                    format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(length.min(3000))),
+                ] {
+                    match door.run(&chain).await {
+                        Ok(answer) => assert!(!answer.rows.is_empty()),
+                        Err(failure) => {
+                            let state = failure.sqlstate.as_str();
+                            let start = chain.chars().take(60).collect::<String>();
+                            assert!(["54001", "54000"].contains(&state), "{length} of {start}: {failure}");
+                        }
+                    }
+                }
+            }
+            assert_eq!(door.run("SELECT 1").await.unwrap().lines(), ["1"]);
+        }
+    };
+    runtime.block_on(async { tokio::spawn(work).await.unwrap() });
+}
