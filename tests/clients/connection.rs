@@ -1,5 +1,6 @@
 //! A connection that sends a statement as a recorded client did and collects all that comes back.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -122,23 +123,29 @@ impl Connection {
     async fn send(&mut self, bytes: &[u8], cancel: bool) -> Answer {
         self.stream.write_all(bytes).await.unwrap();
         let (target, key) = (self.address, self.cancel);
-        let cancelling = async move {
-            if !cancel {
-                std::future::pending::<()>().await;
-            }
+        // Until the statement runs a request stops nothing, so it is sent again and again; the last one is waited
+        // for, or it would stop the next statement.
+        let answered = AtomicBool::new(false);
+        let cancelling = async {
             let mut ticks = tokio::time::interval(CANCEL_EVERY);
-            loop {
+            while cancel && !answered.load(Ordering::Acquire) {
                 ticks.tick().await;
                 let mut request = BytesMut::new();
                 frontend::cancel_request(key.0, key.1, &mut request);
                 let mut stream = TcpStream::connect(target).await.unwrap();
                 stream.write_all(&request).await.unwrap();
+                // The server closes once the request is carried out.
+                assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
             }
         };
-        tokio::select! {
-            answer = tokio::time::timeout(PATIENCE, self.collect()) => answer.expect("the server does not answer"),
-            never = cancelling => never,
-        }
+        let answering = async {
+            let answer = tokio::time::timeout(PATIENCE, self.collect())
+                .await
+                .expect("the server does not answer");
+            answered.store(true, Ordering::Release);
+            answer
+        };
+        futures::future::join(answering, cancelling).await.0
     }
 
     async fn collect(&mut self) -> Answer {

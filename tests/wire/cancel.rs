@@ -1,5 +1,6 @@
 //! CancelRequest in every phase, through both protocols.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::BufMut;
@@ -43,18 +44,22 @@ async fn a_query_that_waits_is_stopped() {
             let probe_server = &server;
             let (mut raw, login) = Raw::logged_in_with(probe_server, version).await;
             raw.send(&statement).await;
-            // Until the statement runs a request stops nothing, so it is sent again and again.
-            let answers = async { raw.until_ready().await };
+            // Until the statement runs a request stops nothing, so it is sent again and again; the last one is
+            // waited for, or it would stop the next statement.
+            let answered = AtomicBool::new(false);
+            let answers = async {
+                let answers = raw.until_ready().await;
+                answered.store(true, Ordering::Release);
+                answers
+            };
             let asking = async {
-                loop {
+                while !answered.load(Ordering::Acquire) {
                     cancel(probe_server, &login).await;
                     tokio::task::yield_now().await;
                 }
             };
-            tokio::select! {
-                answers = answers => canceled(&answers),
-                () = asking => {}
-            }
+            let (answers, ()) = futures::future::join(answers, asking).await;
+            canceled(&answers);
             raw.send(&query("SELECT 1")).await;
             assert_eq!(raw.kinds_until_ready().await, "TDCZ");
         }
