@@ -21,7 +21,7 @@ need() {
     shift
     command -v "$program" >/dev/null 2>&1 && return 0
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-        apt-get install -y --no-install-recommends "$@" >&2 || say "cannot install $*"
+        { apt-get update -q && apt-get install -y --no-install-recommends "$@"; } >&2 || say "cannot install $*"
     fi
     command -v "$program" >/dev/null 2>&1 || { say "no $program: install $*"; return 1; }
 }
