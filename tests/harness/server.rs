@@ -43,6 +43,11 @@ impl TestServer {
             .access(access)
             .build()
             .unwrap();
+        Self::over(engine, options).await
+    }
+
+    /// Starts one over an engine that is there already.
+    pub async fn over(engine: Engine, options: PostgresOptions) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = Shutdown::default();

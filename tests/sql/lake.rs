@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use deltalake::DeltaTable;
-use engine::{AccessConfig, Engine, EngineOptions, Frontend, Shutdown};
+use engine::{AccessConfig, Engine, EngineOptions};
 use federation::Source;
-use frontend_postgres::{PostgresFrontend, PostgresOptions};
+use frontend_postgres::PostgresOptions;
 use source_delta::{DeltaFolder, DeltaOpener, DeltaOptions};
 use system_tests::server::TestServer;
-use tokio::net::TcpListener;
 use url::Url;
 
 /// Appends to the table in `folder`, one commit a batch; makes the table where it is missing.
@@ -47,16 +46,5 @@ pub(crate) async fn serve(sources: Vec<Arc<dyn Source>>, schema: &str, access: A
         .fold(builder, engine::EngineBuilder::source)
         .build()
         .unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let shutdown = Shutdown::default();
-    let front_end = Arc::new(PostgresFrontend::new(PostgresOptions::default()).unwrap());
-    let task = tokio::spawn(Arc::clone(&front_end).serve(listener, engine.clone(), shutdown.clone()));
-    TestServer {
-        address,
-        front_end,
-        engine,
-        shutdown,
-        task,
-    }
+    TestServer::over(engine, PostgresOptions::default()).await
 }
