@@ -34,8 +34,11 @@ unit: tools
 rules: tools
 	$(CARGO) test --locked -p lakegate --lib policy_test
 
+# `--workspace` and not `-p benches`: other features would compile DataFusion again. The server first, for end_to_end.
 bench: tools
-	$(CARGO) bench --locked -p benches
+	$(CARGO) build --release --locked --workspace --bin lakegate
+	$(CARGO) bench --locked --workspace --bench encode_postgres --bench decode_parameter --bench plan_cache \
+		--bench policy_step --bench end_to_end
 
 scoreboard: tools
 	@$(CARGO) test --locked --workspace --no-fail-fast 2>&1 | awk ' \

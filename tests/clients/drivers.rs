@@ -12,7 +12,7 @@ use crate::served;
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Where `install.sh` puts the drivers.
-fn installed() -> PathBuf {
+pub(crate) fn installed() -> PathBuf {
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
     variable("LAKEGATE_CLIENTS").unwrap_or_else(|| {
         let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
@@ -20,7 +20,7 @@ fn installed() -> PathBuf {
     })
 }
 
-fn script(name: &str) -> PathBuf {
+pub(crate) fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/scripts").join(name)
 }
 

@@ -6,6 +6,8 @@ set -eu
 PSYCOPG=3.3.9
 ASYNCPG=0.32.0
 PGJDBC=42.7.4
+DELTALAKE=1.6.6
+PYARROW=26.0.1
 NODE_POSTGRES=8.23.1
 PG_CURSOR=2.22.0
 
@@ -29,13 +31,14 @@ need() {
 need psql postgresql-client || true
 
 if need python3 python3 python3-venv; then
-    wanted="psycopg $PSYCOPG asyncpg $ASYNCPG"
+    wanted="psycopg $PSYCOPG asyncpg $ASYNCPG deltalake $DELTALAKE pyarrow $PYARROW"
     if [ "$(cat python.installed 2>/dev/null)" != "$wanted" ]; then
         if ! python3 -m venv --clear python; then
             [ "$(id -u)" = 0 ] && apt-get install -y python3-venv >&2
             python3 -m venv --clear python
         fi
-        python/bin/python -m pip install --quiet "psycopg[binary]==$PSYCOPG" "asyncpg==$ASYNCPG" >&2
+        python/bin/python -m pip install --quiet "psycopg[binary]==$PSYCOPG" "asyncpg==$ASYNCPG" \
+            "deltalake==$DELTALAKE" "pyarrow==$PYARROW" >&2
         echo "$wanted" >python.installed
     fi
 fi

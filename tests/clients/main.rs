@@ -4,6 +4,7 @@
 
 mod connection;
 mod drivers;
+mod external_writer;
 mod record;
 mod replay;
 mod sales;

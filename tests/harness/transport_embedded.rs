@@ -125,6 +125,8 @@ fn sqlstate(error: &Error) -> &'static str {
             DataException::DatetimeFieldOverflow => "22008",
             DataException::InvalidRegularExpression => "2201B",
             DataException::InvalidArgument => "22023",
+            DataException::InvalidArgumentForLogarithm => "2201E",
+            DataException::InvalidArgumentForPower => "2201F",
             DataException::InvalidRowCountInLimit => "2201W",
             DataException::InvalidRowCountInOffset => "2201X",
             _ => "22000",

@@ -8,3 +8,4 @@ mod logic_test;
 mod rules_oracle;
 mod suites;
 mod tpch;
+mod traps;

@@ -508,9 +508,13 @@ impl<'a> Column<'a> {
                     TimeUnit::Microsecond => Some(values[row]),
                     TimeUnit::Nanosecond => Some(values[row] / 1_000),
                 };
+                let micros = micros.ok_or(Failure::IntervalOutOfRange)?;
+                // What lies between two timestamps: whole days, and the rest of a day.
+                let days = i32::try_from(micros / MICROS_PER_DAY).map_err(|_| Failure::IntervalOutOfRange)?;
                 Interval {
-                    micros: micros.ok_or(Failure::IntervalOutOfRange)?,
-                    ..Interval::default()
+                    months: 0,
+                    days,
+                    micros: micros % MICROS_PER_DAY,
                 }
             }
             _ => return Err(Failure::BrokenArray),

@@ -136,6 +136,10 @@ pub enum DataException {
     InvalidArgument,
     /// 22019
     InvalidEscapeCharacter,
+    /// 2201E
+    InvalidArgumentForLogarithm,
+    /// 2201F
+    InvalidArgumentForPower,
     /// 2201W
     InvalidRowCountInLimit,
     /// 2201X

@@ -74,7 +74,7 @@ fn classify(error: &DataFusionError) -> Error {
         }
         DataFusionError::IoError(inner) => classify_io(inner),
         DataFusionError::SQL(inner, _) => Error::new(ErrorKind::Syntax, lower_first(&inner.to_string())),
-        DataFusionError::NotImplemented(text) => Error::unsupported(lower_first(first_line(text))),
+        DataFusionError::NotImplemented(text) => not_supported(text),
         DataFusionError::Internal(text) => Error::internal(text.clone()),
         DataFusionError::Plan(text) => classify_plan(text),
         DataFusionError::Configuration(text) => Error::new(ErrorKind::InvalidParameter, lower_first(first_line(text))),
@@ -102,7 +102,7 @@ fn classify(error: &DataFusionError) -> Error {
 
 fn classify_arrow(error: &ArrowError) -> Error {
     match error {
-        ArrowError::NotYetImplemented(text) => Error::unsupported(lower_first(first_line(text))),
+        ArrowError::NotYetImplemented(text) => not_supported(text),
         ArrowError::ExternalError(inner) => match inner.downcast_ref::<DataFusionError>() {
             Some(inner) => classify(inner),
             None => match inner.downcast_ref::<ArrowError>() {
@@ -168,6 +168,23 @@ fn classify_plan(text: &str) -> Error {
         return Error::new(ErrorKind::UndefinedFunction, format!("function {name} does not exist"))
             .with_hint("No function matches the given name.");
     }
+    if line.contains("LIMIT must be") || line.contains("skip of limit must be") {
+        return Error::data(DataException::InvalidRowCountInLimit, "LIMIT must not be negative");
+    }
+    if line.contains("OFFSET must be") {
+        return Error::data(DataException::InvalidRowCountInOffset, "OFFSET must not be negative");
+    }
+    if line.contains("must have the same number of columns")
+        || line.contains("queries have different number of columns")
+    {
+        return Error::new(
+            ErrorKind::Syntax,
+            "each UNION, INTERSECT or EXCEPT query must have the same number of columns",
+        );
+    }
+    if line.contains("should only return one column") {
+        return Error::new(ErrorKind::Syntax, "subquery must return only one column");
+    }
     if line.contains("must appear in the GROUP BY clause") || line.contains("must be in GROUP BY") {
         return Error::new(
             ErrorKind::Grouping,
@@ -199,10 +216,73 @@ fn classify_plan(text: &str) -> Error {
     if line.contains("Cannot cast") || line.contains("cannot cast") || line.contains("Unsupported CAST") {
         return Error::new(ErrorKind::CannotCoerce, lower_first(line));
     }
-    if line.contains("Unsupported") || line.contains("not supported") || line.contains("not implemented") {
-        return Error::unsupported(lower_first(line));
+    let lower = line.to_ascii_lowercase();
+    if [
+        "unsupported",
+        "not supported",
+        "not implemented",
+        "subquery",
+        "correlated",
+    ]
+    .iter()
+    .any(|word| lower.contains(word))
+    {
+        return not_supported(line);
+    }
+    if shows_internals(line) {
+        return Error::unsupported("an expression or clause of the statement is not supported");
     }
     Error::new(ErrorKind::Syntax, lower_first(line))
+}
+
+/// What DataFusion does not do, without the plan or the syntax tree that it shows.
+fn not_supported(text: &str) -> Error {
+    let line = first_line(text);
+    let lower = line.to_ascii_lowercase();
+    if lower.contains("lateral") {
+        return Error::unsupported("this form of LATERAL is not supported")
+            .with_hint("Compare columns of both sides for equality, or write it as a join.");
+    }
+    if [
+        "subquery",
+        "subqueries",
+        "outerreference",
+        "outer_ref",
+        "exists(",
+        "setcomparison",
+        "correlated",
+    ]
+    .iter()
+    .any(|word| lower.contains(word))
+    {
+        return Error::unsupported("this form of subquery is not supported")
+            .with_hint("Let it refer to the outer query by equality of columns only, or write it as a join.");
+    }
+    if shows_internals(line) {
+        return Error::unsupported("an expression or clause of the statement is not supported");
+    }
+    Error::unsupported(lower_first(line))
+}
+
+/// Whether a text holds the debug form of a plan, an expression or a syntax tree.
+fn shows_internals(line: &str) -> bool {
+    const SIGNS: [&str; 14] = [
+        " { ",
+        "Some(",
+        "None",
+        "Ident",
+        "Expr",
+        "Field",
+        "DataType",
+        "Column",
+        "ScalarFunction",
+        "physical plan",
+        "Physical plan",
+        "logical",
+        "AST",
+        "ast node",
+    ];
+    line.len() > 200 || SIGNS.iter().any(|sign| line.contains(sign))
 }
 
 fn classify_execution(text: &str) -> Error {

@@ -180,6 +180,11 @@ impl Engine {
             .collect()
     }
 
+    /// The mounted catalogs themselves. They know of no access rules.
+    pub fn sources(&self) -> Vec<Arc<dyn Source>> {
+        self.0.sources.load().sources.clone()
+    }
+
     /// How `user` may prove who it is, coming from this machine (`loopback`) or not.
     pub fn login_method(&self, user: &str, loopback: bool) -> LoginMethod {
         self.0.access.load().login_method(user, loopback, &self.0.secret)
@@ -211,6 +216,11 @@ impl Engine {
     /// to the identity, `InvalidParameter` or `UndefinedObject` for a wrong start-up setting.
     pub fn open_session(&self, identity: Arc<Identity>, options: SessionOptions) -> Result<ClientSession> {
         ClientSession::open(self.clone(), identity, options)
+    }
+
+    /// The functions and planning rules that access rules are bound with, so that rules can be tried beforehand.
+    pub fn planning_state(&self) -> &SessionState {
+        &self.0.template
     }
 
     pub(crate) fn shared(&self) -> &Shared {

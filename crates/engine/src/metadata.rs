@@ -63,22 +63,24 @@ pub(crate) struct SystemCatalog {
     state: Arc<SessionState>,
     /// Whether the statement depends on what exists now.
     pub(crate) is_read: bool,
+    /// What the statement reads.
+    pub(crate) needs: CatalogNeeds,
 }
 
 impl SystemCatalog {
-    /// Collects what `statement` reads of the catalogs; nothing if it reads nothing.
+    /// Collects what a statement reads of the catalogs; nothing if it reads nothing.
     pub(crate) async fn for_statement(
         session: &ClientSession,
         finder: &TableFinder<'_>,
-        statement: &Statement,
+        needs: CatalogNeeds,
     ) -> Result<Self> {
-        let needs = postgres_dialect::needs_catalog(statement);
         if needs == CatalogNeeds::default() {
             let (facts, state) = (Arc::clone(session.facts()), Arc::clone(session.state()));
             return Ok(Self {
                 facts,
                 state,
                 is_read: false,
+                needs,
             });
         }
         let mut facts = SessionFacts::clone(session.facts());
@@ -89,6 +91,7 @@ impl SystemCatalog {
             facts,
             state,
             is_read: true,
+            needs,
         })
     }
 

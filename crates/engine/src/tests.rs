@@ -302,6 +302,13 @@ async fn constants_cannot_grow_without_bound() {
         "SELECT repeat('a', 2147483647)",
         "SELECT lpad('a', 2147483647)",
         "SELECT array_repeat(1, 2147483647)",
+        "SELECT array_repeat(repeat('a', 100000), 3000)",
+        "SELECT array_repeat(array_repeat(array_repeat(1, 1000), 1000), 1000)",
+        "SELECT replace(repeat('a', 20000), 'a', repeat('b', 20000))",
+        "SELECT regexp_replace(repeat('a', 20000), 'a', repeat('b', 20000), 'g')",
+        "SELECT regexp_replace(n::text || repeat('a', 20000), 'a', repeat('b', 20000), 'g') FROM generate_series(1, 3) AS g(n)",
+        "SELECT concat(a, a, a) FROM (SELECT repeat('a', 100000000) AS a) t",
+        "SELECT concat_ws(a, '', '', '', '') FROM (SELECT repeat('a', 100000000) AS a) t",
         "SELECT generate_series(1, 9223372036854775807)",
     ] {
         assert_eq!(
@@ -314,6 +321,11 @@ async fn constants_cannot_grow_without_bound() {
         run(&mut session, "SELECT repeat('ab', 2)").await.unwrap(),
         "repeat\n|abab|"
     );
+    // More than the bound by estimate, far less in truth.
+    let sql = "SELECT sum(length(regexp_replace(n::text || repeat('a', 9990), 'b', repeat('b', 9990), 'g'))) AS n, \
+        sum(length(replace(n::text || repeat('a', 9990), 'b', repeat('b', 9990)))) AS m \
+        FROM generate_series(10, 19) AS g(n)";
+    assert_eq!(run(&mut session, sql).await.unwrap(), "n,m\n|99920|99920|");
     assert_eq!(
         run(&mut session, "SELECT x FROM generate_series(1, 5, 2) AS g(x)")
             .await
@@ -322,18 +334,21 @@ async fn constants_cannot_grow_without_bound() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn cancellation_ends_a_stream() {
     let mut session = session("root");
     let ctx = session.query_context();
     let sql = "SELECT count(*) FROM generate_series(1, 1000000000) a, generate_series(1, 1000) b";
     let statement = session.parse(sql).unwrap().remove(0);
     let prepared = session.prepare(statement, &[], &ctx).await.unwrap();
-    let Outcome::Rows { stream, .. } = session.execute(&prepared, Vec::new(), &ctx).await.unwrap() else {
-        panic!()
+    let token = ctx.cancellation.clone();
+    let cancel = tokio::spawn(async move { token.cancel() });
+    let error = match session.execute(&prepared, Vec::new(), &ctx).await {
+        Ok(Outcome::Rows { stream, .. }) => stream.try_collect::<Vec<_>>().await.unwrap_err(),
+        Ok(other) => panic!("{other:?}"),
+        Err(error) => error,
     };
-    ctx.cancellation.cancel();
-    let error = stream.try_collect::<Vec<_>>().await.unwrap_err();
+    cancel.await.unwrap();
     assert_eq!(error.kind(), ErrorKind::Canceled);
     assert_eq!(
         Identity::administrator("a").fingerprint(),

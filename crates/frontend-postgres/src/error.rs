@@ -219,6 +219,8 @@ fn data_exception(exception: DataException) -> &'static str {
         DataException::ArraySubscript => "2202E",
         DataException::InvalidArgument => "22023",
         DataException::InvalidEscapeCharacter => "22019",
+        DataException::InvalidArgumentForLogarithm => "2201E",
+        DataException::InvalidArgumentForPower => "2201F",
         DataException::InvalidRowCountInLimit => "2201W",
         DataException::InvalidRowCountInOffset => "2201X",
     }

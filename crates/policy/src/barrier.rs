@@ -181,6 +181,12 @@ pub(crate) fn conceal(table: &TableName, error: DataFusionError) -> DataFusionEr
             let message = format!("the data of table \"{}\" is damaged", table.table);
             Error::new(ErrorKind::DataCorrupted, message).with_source(ours)
         }
+        ErrorKind::ObjectNotInPrerequisiteState => {
+            let message = format!("a file of table \"{}\" is gone", table.table);
+            Error::new(ErrorKind::ObjectNotInPrerequisiteState, message)
+                .with_hint("Run the query again to read a newer version.")
+                .with_source(ours)
+        }
         ErrorKind::Internal => Error::internal(format!("below the barrier of {table}")).with_source(ours),
         _ => refuse(table, ours),
     };

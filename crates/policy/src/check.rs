@@ -46,13 +46,10 @@ impl Rules {
         let mut errors = Vec::new();
         let mut note = |place: &Place, outcome: Result<()>| {
             if let Err(error) = outcome {
-                errors.push(RuleError::new(
-                    place,
-                    format!(
-                        "this rule does not fit {table}: {}",
-                        error.find_root().strip_backtrace()
-                    ),
-                ));
+                let why = error.find_root().strip_backtrace();
+                // What follows is a list of all columns.
+                let why = why.lines().next().unwrap_or_default();
+                errors.push(RuleError::new(place, format!("this rule does not fit {table}: {why}")));
             }
         };
         for policy in self.policies.iter().filter(|policy| policy.table == *table) {
@@ -64,6 +61,33 @@ impl Rules {
             note(&mask.using.place, attempt(alone(None, Some(mask))));
         }
         if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    /// Every table that a grant, a revocation, a policy or a mask names.
+    pub fn tables_named(&self) -> BTreeSet<&TableName> {
+        let granted = self.grants.iter().filter_map(|grant| match &grant.object {
+            GrantObject::Table(table) => Some(table),
+            GrantObject::Schema { .. } | GrantObject::Catalog(_) => None,
+        });
+        granted.chain(self.protected_tables()).collect()
+    }
+
+    /// Every schema that a grant or a revocation names as a whole, with its catalog.
+    pub fn schemas_named(&self) -> BTreeSet<(&str, &str)> {
+        let schemas = self.grants.iter().filter_map(|grant| match &grant.object {
+            GrantObject::Schema { catalog, schema } => Some((catalog.as_str(), schema.as_str())),
+            GrantObject::Table(_) | GrantObject::Catalog(_) => None,
+        });
+        schemas.collect()
+    }
+
+    /// Every catalog that a grant or a revocation names as a whole.
+    pub fn catalogs_named(&self) -> BTreeSet<&str> {
+        let catalogs = self.grants.iter().filter_map(|grant| match &grant.object {
+            GrantObject::Catalog(catalog) => Some(catalog.as_str()),
+            GrantObject::Table(_) | GrantObject::Schema { .. } => None,
+        });
+        catalogs.collect()
     }
 
     /// The columns that grants and revocations of `table` name, so that a check can find misspelled ones.

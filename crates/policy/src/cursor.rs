@@ -9,6 +9,7 @@ use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Word};
 
 use crate::rule::RuleExpression;
+use crate::rule_dialect::RuleDialect;
 use crate::rule_error::{Place, RuleError};
 
 type Result<T> = std::result::Result<T, RuleError>;
@@ -225,7 +226,7 @@ impl Cursor {
     }
 
     fn parse_expression(&self, tokens: Vec<TokenWithSpan>, place: &Place) -> Result<Expr> {
-        let dialect = PostgreSqlDialect {};
+        let dialect = RuleDialect::default();
         let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens);
         let expression = parser
             .parse_expr()

@@ -22,6 +22,7 @@ mod leakproof;
 mod parse;
 mod presented_table;
 mod rule;
+mod rule_dialect;
 mod rule_error;
 mod stamp;
 mod system_table;

@@ -92,6 +92,11 @@ impl Rules {
         let policies = self.policies.iter().map(|policy| &policy.table);
         policies.chain(self.masks.iter().map(|mask| &mask.table)).collect()
     }
+
+    /// The names of the roles, sorted.
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        self.roles.keys().map(String::as_str)
+    }
 }
 
 /// A way into the product, as named in `GRANT EXECUTE ON SERVICE`.

@@ -2,10 +2,14 @@
 
 use std::any::TypeId;
 
-use datafusion::sql::sqlparser::ast::{Expr, Statement};
+use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, Statement, UnaryOperator};
 use datafusion::sql::sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+/// Between what binds tighter than a sign before a number (`::`, `[]`) and what does not (COLLATE, `^`).
+const SIGN_PRECEDENCE: u8 = 125;
 
 /// The dialect of every statement that comes in: PostgreSQL's, and `t VERSION AS OF n`, `t TIMESTAMP AS OF …`.
 ///
@@ -53,7 +57,21 @@ impl Dialect for LakegateDialect {
     }
 
     fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Result<u8, ParserError>> {
-        self.base.get_next_precedence(parser)
+        match &parser.peek_token_ref().token {
+            // Operators like any other: tighter than a comparison.
+            Token::Tilde
+            | Token::TildeAsterisk
+            | Token::ExclamationMarkTilde
+            | Token::ExclamationMarkTildeAsterisk
+            | Token::DoubleTilde
+            | Token::DoubleTildeAsterisk
+            | Token::ExclamationMarkDoubleTilde
+            | Token::ExclamationMarkDoubleTildeAsterisk => Some(Ok(self.prec_value(Precedence::PgOther))),
+            Token::Word(word) if word.keyword == Keyword::OPERATOR && word.quote_style.is_none() => {
+                Some(Ok(self.prec_value(Precedence::PgOther)))
+            }
+            _ => self.base.get_next_precedence(parser),
+        }
     }
 
     fn prec_value(&self, precedence: Precedence) -> u8 {
@@ -65,7 +83,39 @@ impl Dialect for LakegateDialect {
     }
 
     fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
-        self.base.parse_prefix(parser)
+        let other = self.prec_value(Precedence::PgOther);
+        let (op, precedence) = match parser.peek_token_ref().token {
+            Token::Minus => (UnaryOperator::Minus, SIGN_PRECEDENCE),
+            Token::Plus => (UnaryOperator::Plus, SIGN_PRECEDENCE),
+            Token::Tilde => (UnaryOperator::BitwiseNot, other),
+            Token::AtSign => (UnaryOperator::PGAbs, other),
+            Token::PGSquareRoot => (UnaryOperator::PGSquareRoot, other),
+            Token::PGCubeRoot => (UnaryOperator::PGCubeRoot, other),
+            _ => return self.base.parse_prefix(parser),
+        };
+        parser.advance_token();
+        let operand = parser.parse_subexpr(precedence).map(Box::new);
+        Some(operand.map(|expr| Expr::UnaryOp { op, expr }))
+    }
+
+    fn parse_infix(&self, parser: &mut Parser<'_>, expr: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
+        // Comparisons do not chain in PostgreSQL.
+        if is_comparison_sign(&parser.peek_token_ref().token)
+            && matches!(expr, Expr::BinaryOp { op, .. } if is_comparison(op))
+        {
+            return Some(parser.expected_ref("end of expression", parser.peek_token_ref()));
+        }
+        // sqlparser would take everything that follows for the right operand, `AND …` included.
+        let distinct: fn(Box<Expr>, Box<Expr>) -> Expr =
+            if parser.parse_keywords(&[Keyword::IS, Keyword::DISTINCT, Keyword::FROM]) {
+                Expr::IsDistinctFrom
+            } else if parser.parse_keywords(&[Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM]) {
+                Expr::IsNotDistinctFrom
+            } else {
+                return self.base.parse_infix(parser, expr, precedence);
+            };
+        let right = parser.parse_subexpr(precedence).map(Box::new);
+        Some(right.map(|right| distinct(Box::new(expr.clone()), right)))
     }
 
     forward!(
@@ -99,4 +149,23 @@ impl Dialect for LakegateDialect {
         supports_unicode_string_literal,
         supports_xml_expressions,
     );
+}
+
+fn is_comparison_sign(token: &Token) -> bool {
+    matches!(
+        token,
+        Token::Eq | Token::Neq | Token::Lt | Token::LtEq | Token::Gt | Token::GtEq
+    )
+}
+
+fn is_comparison(op: &BinaryOperator) -> bool {
+    matches!(
+        op,
+        BinaryOperator::Eq
+            | BinaryOperator::NotEq
+            | BinaryOperator::Lt
+            | BinaryOperator::LtEq
+            | BinaryOperator::Gt
+            | BinaryOperator::GtEq
+    )
 }

@@ -1,18 +1,21 @@
 //! Text literals and parameters whose type PostgreSQL takes from the other side: `flag = 't'`, `list = '{1,2}'`,
-//! `x = ANY ($1)`.
+//! `x = ANY ($1)`; and what else is settled once types are known: casts to `numeric`, dates beside timestamps.
 
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field};
+use arrow_schema::{DataType, Field, TimeUnit};
 use contract::{DataException, Error};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::{BinaryExpr, Placeholder, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator};
+use datafusion::logical_expr::{Between, Expr, ExprSchemable, LogicalPlan, Operator};
 
 use crate::catalog::rows::{Cell, elements};
+use crate::functions::{self, NUMERIC, numeric_cast};
+
+const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// Gives literals and parameters the type of what they are compared with, where DataFusion would not: Booleans and
 /// arrays. To be called on the bound plan, before parameter types are asked for.
@@ -60,7 +63,43 @@ fn resolve(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
                     right,
                 })));
             }
-            Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })))
+            Ok(by_day(BinaryExpr { left, op, right }, schema))
+        }
+        Expr::Between(Between {
+            expr,
+            negated,
+            low,
+            high,
+        }) => {
+            let bound = |bound: Box<Expr>, op| -> Result<(bool, Box<Expr>)> {
+                if let Some(value) = typed(&bound, &expr, schema)? {
+                    return Ok((true, Box::new(value)));
+                }
+                Ok(match day_bound(&expr, op, &bound, schema) {
+                    Some(day) => (true, Box::new(day)),
+                    None => (false, bound),
+                })
+            };
+            let ((low_changed, low), (high_changed, high)) =
+                (bound(low, Operator::GtEq)?, bound(high, Operator::LtEq)?);
+            let between = Expr::Between(Between {
+                expr,
+                negated,
+                low,
+                high,
+            });
+            Ok(if low_changed || high_changed {
+                Transformed::yes(between)
+            } else {
+                Transformed::no(between)
+            })
+        }
+        Expr::ScalarFunction(ScalarFunction { func, mut args }) if func.name() == NUMERIC && args.len() == 1 => {
+            let Some(argument) = args.pop() else {
+                return Ok(Transformed::no(Expr::ScalarFunction(ScalarFunction { func, args })));
+            };
+            let from = argument.get_type(schema).ok();
+            Ok(Transformed::yes(numeric_cast(argument, from.as_ref())))
         }
         Expr::ScalarFunction(function) if function.func.name() == "array_has" => {
             let ScalarFunction { func, mut args } = function;
@@ -118,6 +157,40 @@ fn resolve(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     }
 }
 
+/// A comparison of a date with a constant timestamp, as one with a day: files are chosen by a bare column.
+fn by_day(comparison: BinaryExpr, schema: &DFSchema) -> Transformed<Expr> {
+    let BinaryExpr { left, op, right } = comparison;
+    if let Some(day) = day_bound(&left, op, &right, schema) {
+        return Transformed::yes(Expr::BinaryExpr(BinaryExpr::new(left, op, Box::new(day))));
+    }
+    if let Some(swapped) = op.swap()
+        && let Some(day) = day_bound(&right, swapped, &left, schema)
+    {
+        return Transformed::yes(Expr::BinaryExpr(BinaryExpr::new(right, swapped, Box::new(day))));
+    }
+    Transformed::no(Expr::BinaryExpr(BinaryExpr::new(left, op, right)))
+}
+
+/// The day that stands for `moment` in `date op moment`.
+fn day_bound(date: &Expr, op: Operator, moment: &Expr, schema: &DFSchema) -> Option<Expr> {
+    let Expr::Literal(ScalarValue::TimestampMicrosecond(Some(micros), None), _) = moment else {
+        return None;
+    };
+    if date.get_type(schema).ok()? != DataType::Date32 {
+        return None;
+    }
+    let day = i32::try_from(micros.div_euclid(MICROS_PER_DAY)).ok()?;
+    let midnight = micros.rem_euclid(MICROS_PER_DAY) == 0;
+    let day = match op {
+        Operator::LtEq | Operator::Gt => day,
+        // Days begin at midnight: before a later time of a day is before the next day, and not before it is from then on.
+        Operator::Lt | Operator::GtEq if !midnight => day.checked_add(1)?,
+        _ if midnight => day,
+        _ => return None,
+    };
+    Some(Expr::Literal(ScalarValue::Date32(Some(day)), None))
+}
+
 fn is_comparison(op: Operator) -> bool {
     matches!(
         op,
@@ -161,9 +234,12 @@ fn as_type(literal: &Expr, data_type: &DataType) -> Result<Option<Expr>> {
             let value = boolean(text).ok_or_else(|| invalid("boolean"))?;
             Some(Expr::Literal(ScalarValue::Boolean(Some(value)), None))
         }
-        DataType::Date32 => {
-            date_with_zone(text).map(|date| Expr::Literal(ScalarValue::Utf8(Some(date.to_owned())), None))
-        }
+        DataType::Date32 => match functions::date(text)? {
+            Some(day) => Some(Expr::Literal(ScalarValue::Date32(Some(day)), None)),
+            None => date_with_zone(text).map(|date| Expr::Literal(ScalarValue::Utf8(Some(date.to_owned())), None)),
+        },
+        DataType::Timestamp(TimeUnit::Microsecond, zone) => functions::timestamp_text(text, zone.is_some())?
+            .map(|text| Expr::Literal(ScalarValue::Utf8(Some(text)), None)),
         DataType::List(item) => {
             let trimmed = text.trim();
             if !trimmed.starts_with('{') || !trimmed.ends_with('}') {

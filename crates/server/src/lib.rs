@@ -24,6 +24,7 @@ mod location;
 mod output;
 mod policy_test;
 mod reload;
+mod rule_check;
 mod serve;
 mod sql;
 mod wiring;

@@ -1,46 +1,81 @@
-//! Rules, users and services anew while clients are connected: on SIGHUP, and when a file changes.
+//! Rules, users, services and certificates anew while clients are connected: on SIGHUP, and when a file changes.
 
 use std::collections::{BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use contract::{Error, ErrorKind, Result};
-use engine::Engine;
+use engine::{AccessConfig, Engine};
+use frontend_postgres::{PostgresFrontend, PostgresOptions};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
-use crate::config::{Config, Listen, ServiceConfig, ServiceKind};
+use crate::config::{self, Config, Listen, ServiceConfig, ServiceKind};
+use crate::rule_check;
 use crate::wiring::Setup;
 
 /// Writing a file is several events; this long after the first one all of them have come.
 const DEBOUNCE: Duration = Duration::from_millis(300);
 
+/// A front end in use, and what it was made with.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) front_end: Arc<PostgresFrontend>,
+    pub(crate) options: PostgresOptions,
+}
+
 /// Reads the configuration again and puts it in force, all or nothing.
 #[derive(Debug)]
 pub(crate) struct Reloader {
     setup: Setup,
+    /// The configuration as the start found it, without what the command line says.
+    started: Config,
     engine: Engine,
+    served: Option<Served>,
+    /// Compares the rules in force with what exists.
+    comparing: Option<JoinHandle<()>>,
     services: Vec<ServiceConfig>,
     files: Vec<PathBuf>,
     fingerprint: u64,
 }
 
 impl Reloader {
-    pub(crate) fn new(setup: Setup, engine: Engine) -> Self {
+    /// `started` is the configuration as the file has it.
+    pub(crate) fn new(setup: Setup, started: Config, engine: Engine, served: Option<Served>) -> Self {
         let files = if setup.demo.is_some() {
             Vec::new()
         } else {
-            setup.config.files()
+            started.files()
         };
         let fingerprint = fingerprint(&files);
         Self {
-            services: setup.config.services.clone(),
+            services: started.services.clone(),
             setup,
+            started,
             engine,
+            served,
+            comparing: None,
             files,
             fingerprint,
         }
+    }
+
+    /// Starts to compare rules, users and sources, and to log what does not fit. It must run inside a runtime.
+    pub(crate) fn compare_rules(&mut self) {
+        // It was read a moment ago; if it cannot be read again, there is nothing to compare.
+        if let Ok(access) = self.setup.access(&self.started) {
+            self.compare(access);
+        }
+    }
+
+    fn compare(&mut self, access: AccessConfig) {
+        if let Some(earlier) = self.comparing.take() {
+            earlier.abort();
+        }
+        self.comparing = Some(rule_check::log_in_background(access, self.engine.clone()));
     }
 
     /// The files that matter.
@@ -63,7 +98,7 @@ impl Reloader {
         }
         self.fingerprint = fingerprint(&self.files);
         match self.try_reload() {
-            Ok(()) => tracing::info!(why, "reloaded rules, users and services"),
+            Ok(()) => tracing::info!(why, "reloaded rules, users, services and certificates"),
             Err(error) => {
                 let hint = error.hint().unwrap_or_default();
                 tracing::error!(
@@ -80,14 +115,29 @@ impl Reloader {
         let config = self.setup.read_again()?;
         self.check_reachable(&config)?;
         let access = self.setup.access(&config)?;
+        // What is made here is thrown away: it tells whether the certificates can be used before anything changes.
+        if let Some(served) = &self.served {
+            PostgresFrontend::new(served.options.clone())?;
+        }
         // Sources that stay as they are keep their open tables.
         if config.services != self.services || config.services.iter().any(has_secret_file) {
             self.engine.reload_sources(self.setup.sources(&config)?)?;
             self.services.clone_from(&config.services);
         }
-        self.engine.reload_access(access);
+        if let Some(served) = &self.served {
+            served.front_end.reload_tls()?;
+        }
+        self.engine.reload_access(access.clone());
         self.files = config.files();
+        // The certificates in use are those of the start, whatever the file names now.
+        let started = self.started.files();
+        self.files
+            .extend(started.into_iter().filter(|file| !config.files().contains(file)));
         self.fingerprint = fingerprint(&self.files);
+        for key in config::changed_keys(&self.started, &config) {
+            tracing::warn!("{key} has changed, which takes effect at the next start only");
+        }
+        self.compare(access);
         Ok(())
     }
 
@@ -182,6 +232,10 @@ fn folder_of(file: &Path) -> &Path {
 
 #[cfg(test)]
 mod tests {
+    use engine::Frontend as _;
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject as _;
+
     use super::*;
     use crate::wiring::Origin;
 
@@ -208,7 +262,8 @@ mod tests {
         };
         let setup = Setup::load(&origin, &|_| {}).await.unwrap();
         let engine = setup.engine().unwrap();
-        let mut reloader = Reloader::new(setup, engine.clone());
+        let started = setup.config.clone();
+        let mut reloader = Reloader::new(setup, started, engine.clone(), None);
         let mut watch = Watch::start(reloader.files());
         assert!(engine.identity("ann").is_ok() && engine.identity("bob").is_err());
 
@@ -231,5 +286,125 @@ mod tests {
         write(root, "access.sql", "CREATE NONSENSE;");
         reloader.reload("test");
         assert!(engine.identity("bob").is_ok());
+    }
+
+    #[test]
+    fn keys_that_only_a_start_reads_are_told() {
+        let read = |text: &str| config::parse("t.toml", Path::new(""), text, []).unwrap();
+        let old = read("[server]\npostgres = \"127.0.0.1:1\"\n[engine]\nmemory_limit = \"1GiB\"\n");
+        assert_eq!(config::changed_keys(&old, &old), [""; 0]);
+        let new = read(
+            "[server]\npostgres = \"127.0.0.1:2\"\ndrain_timeout = \"1s\"\n[engine]\nmemory_limit = \"2GiB\"\n[access]\nrules = []\n",
+        );
+        let expected = ["server.postgres", "server.drain_timeout", "engine.memory_limit"];
+        assert_eq!(config::changed_keys(&old, &new), expected);
+        let tls = read("[server]\ntls = { cert = \"c.pem\", key = \"k.pem\", client_ca = \"a.pem\" }\n");
+        assert_eq!(tls.files(), ["c.pem", "k.pem", "a.pem"].map(PathBuf::from));
+    }
+
+    fn certificate(folder: &Path) -> bool {
+        let made = std::process::Command::new("openssl")
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-nodes",
+                "-days",
+                "2",
+            ])
+            .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+            .arg("-out")
+            .arg(folder.join("cert.pem"))
+            .arg("-keyout")
+            .arg(folder.join("key.pem"))
+            .output();
+        made.is_ok_and(|made| made.status.success())
+    }
+
+    /// Whether a client that trusts the certificate in the file can open a connection.
+    async fn trusted(folder: &Path, address: std::net::SocketAddr) -> bool {
+        let certificate = CertificateDer::from_pem_file(folder.join("cert.pem")).unwrap();
+        tokio::task::spawn_blocking(move || {
+            let mut roots = rustls::RootCertStore::empty();
+            roots.add(certificate).unwrap();
+            let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+            let mut client = rustls::ClientConfig::builder_with_provider(provider)
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(roots)
+                .with_no_client_auth();
+            client.alpn_protocols = vec![b"postgresql".to_vec()];
+            let mut tls = rustls::ClientConnection::new(Arc::new(client), "localhost".try_into().unwrap()).unwrap();
+            let mut stream = std::net::TcpStream::connect(address).unwrap();
+            while tls.is_handshaking() {
+                if tls.complete_io(&mut stream).is_err() {
+                    return false;
+                }
+            }
+            true
+        })
+        .await
+        .unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_reload_takes_new_certificates_or_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        if !certificate(root) {
+            eprintln!("SKIPPED: openssl is not installed, so there is no certificate to test TLS with");
+            assert!(std::env::var_os("CI").is_none(), "CI must have openssl");
+            return;
+        }
+        let config = |users: &str| {
+            format!(
+                "[server]\ntls = {{ cert = \"cert.pem\", key = \"key.pem\" }}\n[[service]]\nname = \"lake\"\ntype = \"delta\"\nlocation = \".\"\n[access]\nrules = []\n{users}"
+            )
+        };
+        write(root, "lakegate.toml", &config("[[access.user]]\nname = \"ann\"\n"));
+        let origin = Origin {
+            config: Some(root.join("lakegate.toml")),
+            demo: false,
+            data_dir: None,
+            demo_scale: 0.1,
+        };
+        let setup = Setup::load(&origin, &|_| {}).await.unwrap();
+        let started = setup.config.clone();
+        let engine = setup.engine().unwrap();
+        let Listen::On(listen) = &started.server.postgres else {
+            panic!("off")
+        };
+        let options = crate::serve::postgres_options(&started, listen);
+        let front_end = Arc::new(PostgresFrontend::new(options.clone()).unwrap());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = engine::Shutdown::default();
+        let serving = tokio::spawn(Arc::clone(&front_end).serve(listener, engine.clone(), shutdown.clone()));
+        let mut reloader = Reloader::new(setup, started, engine.clone(), Some(Served { front_end, options }));
+        assert!(reloader.files().contains(&root.join("cert.pem")));
+        assert!(trusted(root, address).await);
+
+        assert!(certificate(root));
+        assert!(!trusted(root, address).await, "the old one is served until it is told");
+        reloader.reload("SIGHUP");
+        assert!(trusted(root, address).await);
+
+        // A key that is none: neither it nor the new user comes in force.
+        write(root, "key.pem", "nonsense");
+        write(root, "lakegate.toml", &config("[[access.user]]\nname = \"bob\"\n"));
+        reloader.reload("SIGHUP");
+        assert!(trusted(root, address).await);
+        assert!(engine.identity("ann").is_ok() && engine.identity("bob").is_err());
+
+        assert!(certificate(root));
+        reloader.reload_if_changed();
+        assert!(trusted(root, address).await);
+        assert!(engine.identity("ann").is_err() && engine.identity("bob").is_ok());
+        shutdown.cancel_all.cancel();
+        serving.await.unwrap().unwrap();
     }
 }

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use crate::command::{Progress, ServeArguments, print_line};
 use crate::config::{Config, Listen, ListenAddress, ServiceKind};
 use crate::demo;
-use crate::reload::{Reloader, Watch};
+use crate::reload::{Reloader, Served, Watch};
 use crate::wiring::Setup;
 
 /// How long cancelled queries may take to end after the drain.
@@ -32,6 +32,7 @@ pub(crate) async fn serve(arguments: ServeArguments) -> Result<ExitCode> {
             () = signals.stop() => return Ok(ExitCode::SUCCESS),
         }
     };
+    let started = setup.config.clone();
     let server = &mut setup.config.server;
     if let Some(postgres) = arguments.postgres {
         server.postgres = postgres;
@@ -48,14 +49,16 @@ pub(crate) async fn serve(arguments: ServeArguments) -> Result<ExitCode> {
         );
         return Err(error.with_hint("Give an address with --postgres or server.postgres."));
     };
-    let front_end = Arc::new(PostgresFrontend::new(postgres_options(&setup.config, &address))?);
+    let options = postgres_options(&setup.config, &address);
+    let front_end = Arc::new(PostgresFrontend::new(options.clone())?);
     let (listener, bound) = bind(&address).await?;
 
     let shutdown = Shutdown::default();
-    let mut serving = tokio::spawn(front_end.serve(listener, engine.clone(), shutdown.clone()));
+    let mut serving = tokio::spawn(Arc::clone(&front_end).serve(listener, engine.clone(), shutdown.clone()));
     let drain_timeout = setup.config.server.drain_timeout;
     let is_demo = setup.demo.is_some();
-    let mut reloader = Reloader::new(setup, engine);
+    let mut reloader = Reloader::new(setup, started, engine, Some(Served { front_end, options }));
+    reloader.compare_rules();
     let mut watch = Watch::start(reloader.files());
     print_line(&format!("ready postgres={bound} flight=off rest=off"))?;
     tracing::info!(postgres = %bound, "ready");
@@ -150,7 +153,8 @@ fn check_folders(config: &Config) -> Result<()> {
     Ok(())
 }
 
-fn postgres_options(config: &Config, address: &ListenAddress) -> PostgresOptions {
+/// How the PostgreSQL front end listens at `address`.
+pub(crate) fn postgres_options(config: &Config, address: &ListenAddress) -> PostgresOptions {
     let tls = config.server.tls.as_ref().map(|tls| TlsOptions {
         cert_path: tls.cert.clone(),
         key_path: tls.key.clone(),

@@ -10,6 +10,7 @@ use datafusion::sql::sqlparser::ast;
 use futures::StreamExt;
 use postgres_dialect::{Command, DiscardKind, OtherKind, ParsedStatement, TransactionModes};
 
+use super::explain::explain_schema;
 use super::outcome::text_schema;
 use super::{ClientSession, NAMED_OBJECTS_MAX, Outcome, TransactionStatus};
 use crate::statement::{PreparedStatement, StatementText};
@@ -22,7 +23,7 @@ impl ClientSession {
             Command::Show(None) => Some(text_schema(&["name", "setting", "description"])),
             Command::Explain(explain) => {
                 self.explainable(explain)?;
-                Some(text_schema(&["QUERY PLAN"]))
+                Some(explain_schema(explain))
             }
             Command::Fetch { cursor, .. } => Some(self.cursor_schema(cursor)?),
             Command::Execute { name, .. } => self.named(name)?.schema.clone(),
@@ -67,7 +68,7 @@ impl ClientSession {
                 types,
                 statement: inner,
             } => self.prepare_named(name, types, inner, statement, ctx).await,
-            Command::Execute { name, arguments } => self.execute_named(name, arguments, ctx).await,
+            Command::Execute { name, arguments } => self.execute_named(name, arguments, &statement.whole, ctx).await,
             Command::Deallocate(name) => self.deallocate(name.as_deref()),
             Command::Discard(kind) => self.discard(*kind),
             Command::Fetch { cursor, direction } => self.fetch(cursor, *direction, ctx),
@@ -270,7 +271,7 @@ impl ClientSession {
         }
         let mut declared = Vec::with_capacity(types.len());
         for data_type in types {
-            declared.push(Some(self.type_of(data_type, ctx).await?));
+            declared.push(Some(self.type_of(data_type, &statement.whole, ctx).await?));
         }
         let inner = StatementText {
             whole: Arc::clone(&statement.whole),
@@ -310,7 +311,13 @@ impl ClientSession {
         })
     }
 
-    async fn execute_named(&mut self, name: &str, arguments: &[ast::Expr], ctx: &QueryContext) -> Result<Outcome> {
+    async fn execute_named(
+        &mut self,
+        name: &str,
+        arguments: &[ast::Expr],
+        whole: &str,
+        ctx: &QueryContext,
+    ) -> Result<Outcome> {
         let prepared = Arc::clone(self.named(name)?);
         if arguments.len() != prepared.parameters.len() {
             return Err(Error::new(
@@ -323,7 +330,7 @@ impl ClientSession {
                 arguments.len()
             )));
         }
-        let values = self.evaluate(arguments, ctx).await?;
+        let values = self.evaluate(arguments, whole, ctx).await?;
         let Some(planned) = &prepared.planned else {
             return Err(Error::internal("a prepared statement without a plan"));
         };
@@ -331,12 +338,16 @@ impl ClientSession {
     }
 
     /// The values of constant expressions.
-    pub(super) async fn evaluate(&self, expressions: &[ast::Expr], ctx: &QueryContext) -> Result<Vec<ScalarValue>> {
+    pub(super) async fn evaluate(
+        &self,
+        expressions: &[ast::Expr],
+        whole: &str,
+        ctx: &QueryContext,
+    ) -> Result<Vec<ScalarValue>> {
         if expressions.is_empty() {
             return Ok(Vec::new());
         }
-        let list: Vec<_> = expressions.iter().map(ToString::to_string).collect();
-        let batch = self.one_row(&format!("SELECT {}", list.join(", ")), ctx).await?;
+        let batch = self.one_row(expressions.to_vec(), whole, ctx).await?;
         let values = batch
             .columns()
             .iter()
@@ -344,21 +355,47 @@ impl ClientSession {
         Ok(values.collect::<Result<_, _>>()?)
     }
 
-    async fn type_of(&self, data_type: &ast::DataType, ctx: &QueryContext) -> Result<DataType> {
-        let batch = self.one_row(&format!("SELECT CAST(NULL AS {data_type})"), ctx).await?;
+    async fn type_of(&self, data_type: &ast::DataType, whole: &str, ctx: &QueryContext) -> Result<DataType> {
+        let null = ast::Expr::Cast {
+            kind: ast::CastKind::Cast,
+            expr: Box::new(ast::Expr::Value(ast::Value::Null.into())),
+            data_type: data_type.clone(),
+            array: false,
+            format: None,
+        };
+        let batch = self.one_row(vec![null], whole, ctx).await?;
         Ok(batch.schema().field(0).data_type().clone())
     }
 
-    async fn one_row(&self, sql: &str, ctx: &QueryContext) -> Result<RecordBatch> {
-        let statement = self
-            .parse(sql)?
+    /// Runs a SELECT of `expressions`, put together as a tree: an expression that is written and read again need not
+    /// stay what it was (sqlparser leaves a quote behind a backslash as it is).
+    async fn one_row(&self, expressions: Vec<ast::Expr>, whole: &str, ctx: &QueryContext) -> Result<RecordBatch> {
+        let no_query = || Error::internal("a SELECT that is no query");
+        let mut parsed = self
+            .parse("SELECT NULL")?
             .into_iter()
             .next()
-            .ok_or_else(|| Error::internal("no statement in a SELECT"))?;
-        let Command::Query(query) = &statement.parsed.command else {
-            return Err(Error::internal("a SELECT that is no query"));
+            .ok_or_else(no_query)?
+            .parsed;
+        let Command::Query(query) = &mut Arc::make_mut(&mut parsed).command else {
+            return Err(no_query());
         };
-        let (_, mut stream) = self.start(query, &statement, ctx).await?;
+        let ast::Statement::Query(tree) = &mut **query else {
+            return Err(no_query());
+        };
+        let ast::SetExpr::Select(select) = &mut *tree.body else {
+            return Err(no_query());
+        };
+        select.projection = expressions.into_iter().map(ast::SelectItem::UnnamedExpr).collect();
+        let query = query.clone();
+        // Errors point into the statement that the client sent; plans are told apart by what follows it.
+        let key = format!("{whole}\n{query:?}");
+        Arc::make_mut(&mut parsed).text = whole.len() + 1..key.len();
+        let statement = StatementText {
+            whole: key.into(),
+            parsed,
+        };
+        let (_, mut stream) = self.start(&query, &statement, ctx).await?;
         let batch = stream
             .next()
             .await

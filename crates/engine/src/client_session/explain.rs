@@ -1,20 +1,23 @@
 //! EXPLAIN: the plan as one identity may see it.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use contract::{Error, QueryContext, Result};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use futures::StreamExt;
 use postgres_dialect::{Command, Explain, ExplainFormat};
 
-use super::outcome::text_schema;
-use super::{ClientSession, Outcome};
+use super::{ClientSession, Outcome, explain_json};
 use crate::statement::StatementText;
 
 impl ClientSession {
     /// Checks what EXPLAIN is asked for, before anything runs.
     pub(super) fn explainable(&self, explain: &Explain) -> Result<()> {
         match explain.format {
-            ExplainFormat::Text => Ok(()),
-            ExplainFormat::Json | ExplainFormat::Xml | ExplainFormat::Yaml => {
-                Err(Error::unsupported("EXPLAIN supports the text format only"))
+            ExplainFormat::Text | ExplainFormat::Json => Ok(()),
+            ExplainFormat::Xml | ExplainFormat::Yaml => {
+                Err(Error::unsupported("EXPLAIN supports the formats TEXT and JSON only"))
             }
         }
     }
@@ -27,13 +30,13 @@ impl ClientSession {
     ) -> Result<Outcome> {
         self.explainable(explain)?;
         let inner = StatementText {
-            whole: std::sync::Arc::clone(&statement.whole),
-            parsed: std::sync::Arc::new((*explain.statement).clone()),
+            whole: Arc::clone(&statement.whole),
+            parsed: Arc::new((*explain.statement).clone()),
         };
         let (prepared, values) = match &inner.parsed.command {
             Command::Execute { name, arguments } => {
-                let prepared = std::sync::Arc::clone(self.named(name)?);
-                (prepared, self.evaluate(arguments, ctx).await?)
+                let prepared = Arc::clone(self.named(name)?);
+                (prepared, self.evaluate(arguments, &inner.whole, ctx).await?)
             }
             _ => (self.prepare_query(inner, &[], ctx).await?, Vec::new()),
         };
@@ -44,28 +47,40 @@ impl ClientSession {
             .executable(query, &prepared.statement, planned, values, ctx)
             .await?;
         let administrator = self.identity.is_administrator();
-        let mut lines = Vec::new();
+        let plan = Arc::clone(executable.plan());
+        let mut measured = None;
         if explain.analyze {
             let started = std::time::Instant::now();
-            let plan = std::sync::Arc::clone(executable.plan());
             let mut stream = self.run(executable, ctx).await?;
             let mut rows = 0;
             while let Some(batch) = stream.next().await {
                 rows += batch?.num_rows();
             }
-            lines.extend(policy::render_physical(&plan, administrator).lines().map(str::to_owned));
-            lines.push(format!("Rows: {rows}"));
-            lines.push(format!(
-                "Execution Time: {:.3} ms",
-                started.elapsed().as_secs_f64() * 1000.0
-            ));
-        } else {
-            lines.extend(
-                policy::render_physical(executable.plan(), administrator)
-                    .lines()
-                    .map(str::to_owned),
-            );
+            measured = Some((rows, started.elapsed().as_secs_f64() * 1000.0));
         }
-        Outcome::lines(text_schema(&["QUERY PLAN"]), vec![lines], "EXPLAIN")
+        let rendered = policy::render_physical(&plan, administrator);
+        if explain.format == ExplainFormat::Json {
+            let text = explain_json::render(&rendered, measured);
+            return Outcome::lines(explain_schema(explain), vec![vec![text]], "EXPLAIN");
+        }
+        let mut lines: Vec<String> = rendered.lines().map(str::to_owned).collect();
+        if let Some((rows, milliseconds)) = measured {
+            lines.push(format!("Rows: {rows}"));
+            lines.push(format!("Execution Time: {milliseconds:.3} ms"));
+        }
+        Outcome::lines(explain_schema(explain), vec![lines], "EXPLAIN")
     }
+}
+
+/// The one column of an answer.
+pub(super) fn explain_schema(explain: &Explain) -> SchemaRef {
+    let column = Field::new("QUERY PLAN", DataType::Utf8, true);
+    let column = match explain.format {
+        ExplainFormat::Json => column.with_metadata(HashMap::from([(
+            postgres_dialect::PG_TYPE_METADATA.to_owned(),
+            "json".to_owned(),
+        )])),
+        _ => column,
+    };
+    Arc::new(Schema::new(vec![column]))
 }

@@ -3,6 +3,7 @@
 mod commands;
 mod cursor;
 mod explain;
+mod explain_json;
 mod outcome;
 mod query;
 mod transaction;

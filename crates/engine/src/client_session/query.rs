@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use contract::{QueryContext, Result};
+use contract::{Error, ErrorKind, QueryContext, Result};
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::ScalarValue;
 use datafusion::physical_plan::execute_stream;
 use datafusion::sql::sqlparser::ast::Statement;
+use futures::StreamExt;
 use policy::{ExecutablePlan, Stamp};
 use postgres_dialect::Command;
 
@@ -81,7 +82,8 @@ impl ClientSession {
     ) -> Result<Arc<Planned>> {
         let ground = self.ground();
         let finder = self.finder(&ground, ctx);
-        let system = SystemCatalog::for_statement(self, &finder, query).await?;
+        let needs = postgres_dialect::needs_catalog(query);
+        let system = SystemCatalog::for_statement(self, &finder, needs).await?;
         self.planning(&finder, &system, ctx).plan(query, text, declared).await
     }
 
@@ -96,7 +98,7 @@ impl ClientSession {
     ) -> Result<ExecutablePlan> {
         let ground = self.ground();
         let finder = self.finder(&ground, ctx);
-        let system = SystemCatalog::for_statement(self, &finder, query).await?;
+        let system = SystemCatalog::for_statement(self, &finder, planned.needs()).await?;
         let planning = self.planning(&finder, &system, ctx);
         let values = convert(values, &planned.parameters)?;
         if planned.stamp() == planning.key.stamp && planning.is_current(planned).await? {
@@ -134,9 +136,15 @@ impl ClientSession {
         for (name, value, local) in postgres_dialect::settings_written(query) {
             self.set(local, &name, Some(&value))?;
         }
-        let executable = self.executable(query, statement, planned, values, ctx).await?;
         let schema = Arc::clone(&planned.schema);
-        let stream = self.run(executable, ctx).await?;
+        let stream = match Box::pin(self.first_batch(query, statement, planned, values.clone(), ctx)).await {
+            // A file went between planning and reading, and nothing is sent yet: a newer version is read from its
+            // beginning. A transaction keeps to its version, and hears that it is gone.
+            Err(error) if is_vanished(&error) => {
+                Box::pin(self.first_batch(query, statement, planned, values, ctx)).await?
+            }
+            started => started?,
+        };
         Ok(match copy {
             Some(options) => Outcome::CopyOut {
                 schema,
@@ -149,6 +157,26 @@ impl ClientSession {
                 tag: "SELECT",
             },
         })
+    }
+
+    /// The answer to a prepared query, with the first batch read.
+    ///
+    /// # Errors
+    /// Those of planning, and that a file has vanished; other errors of reading come out of the stream.
+    async fn first_batch(
+        &self,
+        query: &Statement,
+        text: &StatementText,
+        planned: &Arc<Planned>,
+        values: Vec<ScalarValue>,
+        ctx: &QueryContext,
+    ) -> Result<ResultStream> {
+        let executable = self.executable(query, text, planned, values, ctx).await?;
+        let mut stream = self.run(executable, ctx).await?;
+        match stream.next().await {
+            Some(Err(error)) if is_vanished(&error) => Err(error),
+            first => Ok(Box::pin(futures::stream::iter(first).chain(stream))),
+        }
     }
 
     /// Plans and starts a query that has no parameters.
@@ -170,4 +198,9 @@ impl ClientSession {
         let stream = execute_stream(Arc::clone(executable.plan()), self.state.task_ctx())?;
         Ok(GuardedStream::start(stream, ctx.clone(), permit.ok()))
     }
+}
+
+/// Whether a file was removed after the version that names it was opened.
+fn is_vanished(error: &Error) -> bool {
+    error.kind() == ErrorKind::ObjectNotInPrerequisiteState
 }

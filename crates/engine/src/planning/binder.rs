@@ -7,7 +7,7 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::TableFunctionArgs;
 use datafusion::catalog::cte_worktable::CteWorkTable;
-use datafusion::common::{DFSchema, Result, TableReference, plan_datafusion_err};
+use datafusion::common::{DFSchema, Result, ScalarValue, TableReference, plan_datafusion_err};
 use datafusion::config::ConfigOptions;
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::session_state::SessionState;
@@ -54,6 +54,19 @@ pub(crate) fn table_functions(statement: &Statement) -> contract::Result<HashSet
     }
 }
 
+/// A constant timestamp in the unit that the table functions take.
+fn in_nanoseconds(argument: Expr) -> Expr {
+    match argument {
+        Expr::Literal(ScalarValue::TimestampMicrosecond(Some(micros), zone), metadata) => {
+            match micros.checked_mul(1000) {
+                Some(nanos) => Expr::Literal(ScalarValue::TimestampNanosecond(Some(nanos), zone), metadata),
+                None => Expr::Literal(ScalarValue::TimestampMicrosecond(Some(micros), zone), metadata),
+            }
+        }
+        other => other,
+    }
+}
+
 /// The planner's view of one statement.
 pub(crate) struct Binder<'a> {
     pub(crate) state: &'a SessionState,
@@ -80,9 +93,11 @@ impl ContextProvider for Binder<'_> {
             .build();
         let simplifier = ExprSimplifier::new(context);
         let schema = DFSchema::empty();
-        let folded = arguments
-            .into_iter()
-            .map(|argument| simplifier.simplify(simplifier.coerce(argument, &schema)?));
+        let folded = arguments.into_iter().map(|argument| {
+            Ok(in_nanoseconds(
+                simplifier.simplify(simplifier.coerce(argument, &schema)?)?,
+            ))
+        });
         let folded = folded.collect::<Result<Vec<_>>>()?;
         let provider = function.create_table_provider_with_args(TableFunctionArgs::new(&folded, self.state))?;
         Ok(provider_as_source(policy::SystemTable::wrap(provider)))

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use contract::{Error, ErrorKind};
-use datafusion::arrow::array::{Array, AsArray};
-use datafusion::arrow::compute::cast;
+use datafusion::arrow::array::{Array, ArrayRef, AsArray};
+use datafusion::arrow::compute::{cast, concat};
 use datafusion::arrow::datatypes::{DataType, FieldRef, Int64Type};
-use datafusion::common::Result;
+use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{
@@ -17,7 +17,7 @@ use datafusion::logical_expr::{
 /// The most that one call may produce for one batch, in bytes.
 const RESULT_BYTES_MAX: i128 = 256 << 20;
 /// What an element of a produced array counts as at least, in bytes.
-const ELEMENT_BYTES: i128 = 8;
+const ELEMENT_BYTES_MIN: i128 = 8;
 
 /// Wraps the functions of `state` that need a bound.
 ///
@@ -31,6 +31,11 @@ pub(crate) fn bound_functions(state: &mut SessionState) -> Result<()> {
         ("array_repeat", Growth::ElementTimes),
         ("generate_series", Growth::Series),
         ("range", Growth::Series),
+        ("replace", Growth::Replaced),
+        ("regexp_replace", Growth::PatternReplaced),
+        ("concat", Growth::Sum),
+        ("concat_ws", Growth::Joined),
+        ("array_concat", Growth::Sum),
     ] {
         let Some(inner) = state.scalar_functions().get(name).cloned() else {
             continue;
@@ -47,10 +52,18 @@ enum Growth {
     TextTimes,
     /// The second, in characters.
     TextTo,
-    /// The second, in elements.
+    /// The size of the first times the second.
     ElementTimes,
     /// From the first to the second by the third.
     Series,
+    /// The third for each time that the second is in the first.
+    Replaced,
+    /// At most the third at each place of the first, and the first again for each of its back references.
+    PatternReplaced,
+    /// All arguments together.
+    Sum,
+    /// All arguments together, with the first between any two.
+    Joined,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -85,42 +98,47 @@ impl ScalarUDFImpl for Bounded {
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let size = self.size(&arguments)?;
-        if size > RESULT_BYTES_MAX {
-            let message = format!("the result of {} is too large", self.name());
-            return Err(Error::new(ErrorKind::LimitExceeded, message)
-                .with_hint("A function may produce 256 MB at once.")
-                .into());
+        let sizes = self.sizes(&arguments)?;
+        if sum(&sizes) <= RESULT_BYTES_MAX {
+            return self.inner.invoke_with_args(arguments);
         }
-        self.inner.invoke_with_args(arguments)
+        match self.growth {
+            Growth::PatternReplaced if sizes.len() > 1 => self.invoke_in_pieces(&arguments, &sizes),
+            _ => Err(self.too_large()),
+        }
     }
 }
 
+fn sum(sizes: &[i128]) -> i128 {
+    sizes.iter().copied().fold(0, i128::saturating_add)
+}
+
 impl Bounded {
-    /// What the call will produce, in bytes; constants count once, as they are evaluated once.
-    fn size(&self, arguments: &ScalarFunctionArgs) -> Result<i128> {
+    fn too_large(&self) -> DataFusionError {
+        let message = format!("the result of {} is too large", self.name());
+        Error::new(ErrorKind::LimitExceeded, message)
+            .with_hint("A function may produce 256 MB at once.")
+            .into()
+    }
+
+    /// What the call will produce, row by row, in bytes; constants count once, as they are evaluated once.
+    fn sizes(&self, arguments: &ScalarFunctionArgs) -> Result<Vec<i128>> {
         let constant = arguments
             .args
             .iter()
             .all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
         let rows = if constant { 1 } else { arguments.number_rows };
         let numbers = |at: usize| whole_numbers(arguments.args.get(at), rows);
-        let sum = |sizes: &mut dyn Iterator<Item = i128>| sizes.fold(0_i128, i128::saturating_add);
+        let bytes = |at: usize| byte_sizes(arguments.args.get(at), rows);
+        let product = |(size, count): (&i128, &i128)| size.saturating_mul((*count).max(0));
         Ok(match self.growth {
-            Growth::TextTimes => {
-                let lengths = text_lengths(arguments.args.first(), rows)?;
-                let counts = numbers(1)?;
-                sum(&mut lengths
-                    .iter()
-                    .zip(&counts)
-                    .map(|(length, count)| length * (*count).max(0)))
-            }
-            Growth::TextTo => sum(&mut numbers(1)?.into_iter().map(|count| count.max(0))),
-            Growth::ElementTimes => sum(&mut numbers(1)?.into_iter().map(|count| count.max(0) * ELEMENT_BYTES)),
+            Growth::TextTimes => bytes(0)?.iter().zip(&numbers(1)?).map(product).collect(),
+            Growth::TextTo => numbers(1)?.into_iter().map(|count| count.max(0)).collect(),
+            Growth::ElementTimes => bytes(0)?.iter().zip(&numbers(1)?).map(product).collect(),
             Growth::Series => {
                 let (first, second, third) = (numbers(0)?, numbers(1)?, numbers(2)?);
                 let one = arguments.args.len() == 1;
-                sum(&mut (0..rows).map(|row| {
+                let size = |row: usize| {
                     let at = |values: &[i128], otherwise| values.get(row).copied().unwrap_or(otherwise);
                     let (start, stop) = if one {
                         (0, at(&first, 0))
@@ -128,10 +146,103 @@ impl Bounded {
                         (at(&first, 0), at(&second, 0))
                     };
                     let step = at(&third, 1).abs().max(1);
-                    (stop - start).abs() / step * ELEMENT_BYTES
-                }))
+                    (stop - start).abs() / step * ELEMENT_BYTES_MIN
+                };
+                (0..rows).map(size).collect()
+            }
+            Growth::Replaced => self.replaced(arguments, rows)?,
+            Growth::PatternReplaced => {
+                let (texts, by) = (bytes(0)?, bytes(2)?);
+                // Each back reference repeats what was found, which all together is no more than the text.
+                let size = |(text, by): (&i128, &i128)| text.saturating_mul(by + 1).saturating_add(text + by);
+                texts.iter().zip(&by).map(size).collect()
+            }
+            Growth::Sum | Growth::Joined => {
+                let mut total = vec![0_i128; rows];
+                for argument in &arguments.args {
+                    for (total, size) in total.iter_mut().zip(byte_sizes(Some(argument), rows)?) {
+                        *total = total.saturating_add(size);
+                    }
+                }
+                if let (Growth::Joined, Some(separator)) = (self.growth, arguments.args.first()) {
+                    let gaps = arguments.args.len() as i128;
+                    for (total, size) in total.iter_mut().zip(byte_sizes(Some(separator), rows)?) {
+                        *total = total.saturating_add(size.saturating_mul(gaps));
+                    }
+                }
+                total
             }
         })
+    }
+
+    /// Exact sizes where the sum could be too large, else the most that it can be.
+    fn replaced(&self, arguments: &ScalarFunctionArgs, rows: usize) -> Result<Vec<i128>> {
+        let texts = |at: usize| {
+            arguments
+                .args
+                .get(at)
+                .map(|argument| text_of(argument, rows))
+                .transpose()
+        };
+        let (Some(texts), Some(from), Some(by)) = (texts(0)?, texts(1)?, texts(2)?) else {
+            return Ok(Vec::new());
+        };
+        let (texts, from, by) = (texts.as_string_view(), from.as_string_view(), by.as_string_view());
+        let sizes = |count: &dyn Fn(&str, &str) -> usize| -> Vec<i128> {
+            let rows = texts.iter().zip(from).zip(by);
+            let size = |((text, from), by): ((Option<&str>, Option<&str>), Option<&str>)| match (text, from, by) {
+                (Some(text), Some(from), Some(by)) => {
+                    text.len() as i128 + count(text, from) as i128 * (by.len() as i128 - from.len() as i128).max(0)
+                }
+                _ => 0,
+            };
+            rows.map(size).collect()
+        };
+        let most = sizes(&|text, from| text.len() / from.len().max(1) + 1);
+        if sum(&most) <= RESULT_BYTES_MAX {
+            return Ok(most);
+        }
+        // An empty text is found before each character and at the end.
+        Ok(sizes(&|text, from| text.matches(from).count()))
+    }
+
+    /// Calls the function for as many rows at once as stay below the bound by estimate, and holds what comes out
+    /// against the bound.
+    fn invoke_in_pieces(&self, arguments: &ScalarFunctionArgs, sizes: &[i128]) -> Result<ColumnarValue> {
+        let mut pieces: Vec<ArrayRef> = Vec::new();
+        let (mut start, mut produced) = (0, 0_i128);
+        while start < sizes.len() {
+            let (mut end, mut estimate) = (start, 0_i128);
+            while let Some(size) = sizes.get(end)
+                && estimate.saturating_add(*size) <= RESULT_BYTES_MAX
+            {
+                estimate += size;
+                end += 1;
+            }
+            if end == start {
+                return Err(self.too_large());
+            }
+            let piece = |argument: &ColumnarValue| match argument {
+                ColumnarValue::Array(array) => ColumnarValue::Array(array.slice(start, end - start)),
+                ColumnarValue::Scalar(value) => ColumnarValue::Scalar(value.clone()),
+            };
+            let piece = self.inner.invoke_with_args(ScalarFunctionArgs {
+                args: arguments.args.iter().map(piece).collect(),
+                arg_fields: arguments.arg_fields.clone(),
+                number_rows: end - start,
+                return_field: Arc::clone(&arguments.return_field),
+                config_options: Arc::clone(&arguments.config_options),
+            })?;
+            let piece = piece.into_array(end - start)?;
+            produced = produced.saturating_add(piece.to_data().get_slice_memory_size()? as i128);
+            if produced > RESULT_BYTES_MAX {
+                return Err(self.too_large());
+            }
+            pieces.push(piece);
+            start = end;
+        }
+        let pieces: Vec<&dyn Array> = pieces.iter().map(|piece| &**piece).collect();
+        Ok(ColumnarValue::Array(concat(&pieces)?))
     }
 }
 
@@ -148,21 +259,28 @@ fn whole_numbers(argument: Option<&ColumnarValue>, rows: usize) -> Result<Vec<i1
     Ok(array.iter().map(|value| i128::from(value.unwrap_or(0))).collect())
 }
 
-/// The lengths of a text argument, in bytes, zero for null.
-fn text_lengths(argument: Option<&ColumnarValue>, rows: usize) -> Result<Vec<i128>> {
+/// An argument as texts.
+fn text_of(argument: &ColumnarValue, rows: usize) -> Result<ArrayRef> {
+    Ok(cast(&argument.to_array(rows)?, &DataType::Utf8View)?)
+}
+
+/// The size of each value of an argument, in bytes: its own for texts, zero for null; what it takes on average for
+/// other types.
+fn byte_sizes(argument: Option<&ColumnarValue>, rows: usize) -> Result<Vec<i128>> {
     let Some(argument) = argument else {
         return Ok(Vec::new());
     };
-    let array = argument.to_array(rows)?;
-    let array = cast(&array, &DataType::Utf8View)?;
-    let array = array.as_string_view();
-    Ok((0..array.len())
-        .map(|row| {
-            if array.is_null(row) {
-                0
-            } else {
-                array.value(row).len() as i128
-            }
-        })
-        .collect())
+    if matches!(
+        argument.data_type(),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null
+    ) {
+        let array = text_of(argument, rows)?;
+        let lengths = array.as_string_view().iter();
+        return Ok(lengths.map(|text| text.map_or(0, str::len) as i128).collect());
+    }
+    let bytes = match argument {
+        ColumnarValue::Array(array) => array.to_data().get_slice_memory_size()? / array.len().max(1),
+        ColumnarValue::Scalar(value) => value.to_array()?.to_data().get_slice_memory_size()?,
+    };
+    Ok(vec![(bytes as i128).max(ELEMENT_BYTES_MIN); rows])
 }

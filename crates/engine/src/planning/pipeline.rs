@@ -13,13 +13,16 @@ use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast::{ObjectName, Statement, visit_relations};
 use policy::{AuthorizedPlan, ExecutablePlan, OptimizedPlan};
+use postgres_dialect::CatalogNeeds;
 use std::ops::ControlFlow;
 
 use super::binder::{Binder, table_functions};
 use super::cache::PlanKey;
+use super::lateral::inline_laterals;
 use super::literals::narrow_integers;
 use super::parameters;
 use super::position::{character_position, located};
+use super::set_operations::pair_copies;
 use super::tables::{OpenedTable, StatementTables, TableFinder, shown};
 use super::time_travel::{Versions, take_versions};
 use crate::metadata::SystemCatalog;
@@ -40,6 +43,8 @@ pub(crate) struct Planned {
     physical: Option<Arc<dyn ExecutionPlan>>,
     /// Reads catalog tables, whose rows are only true now.
     reads_catalog: bool,
+    /// What of the catalog it reads, kept so that executions need not look.
+    needs: CatalogNeeds,
 }
 
 /// What the pipeline needs to know of a session.
@@ -55,6 +60,11 @@ pub(crate) struct PlanningSession<'a> {
 }
 
 impl Planned {
+    /// What of the catalog an execution reads.
+    pub(crate) fn needs(&self) -> CatalogNeeds {
+        self.needs
+    }
+
     /// For whom and under which rules it was planned.
     pub(crate) fn stamp(&self) -> policy::Stamp {
         self.authorized.stamp()
@@ -128,6 +138,7 @@ impl PlanningSession<'_> {
             optimized: timeless.then_some(optimized),
             physical: physical.filter(|_| timeless),
             reads_catalog,
+            needs: self.system.needs,
         })
     }
 
@@ -201,6 +212,7 @@ impl PlanningSession<'_> {
         let plan = planner
             .sql_statement_to_plan_with_context(statement, &mut context)
             .map_err(|error| located(error, text))?;
+        let plan = pair_copies(inline_laterals(plan)?)?;
         Ok(postgres_dialect::resolve_unknowns(narrow_integers(plan)?)?)
     }
 

@@ -73,6 +73,7 @@ pub(crate) fn template_state(options: &EngineOptions) -> Result<SessionState> {
     for function in postgres_dialect::aggregate_functions() {
         state.register_udaf(function)?;
     }
+    state.register_expr_planner(postgres_dialect::operators())?;
     bound_functions(&mut state)?;
     Ok(state)
 }

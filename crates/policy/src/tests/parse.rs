@@ -53,6 +53,15 @@ fn every_statement_has_its_forms() {
     "#;
     let rules = parse(text).unwrap();
     assert_eq!(rules.policies.len(), 3);
+    let tables: Vec<_> = rules
+        .tables_named()
+        .into_iter()
+        .map(|table| table.table.as_str())
+        .collect();
+    assert_eq!(tables, ["T 2", "t"]);
+    assert_eq!(rules.schemas_named(), [("c", "s"), ("c", "s2")].into());
+    assert_eq!(rules.catalogs_named(), ["c", "d"].into());
+    assert_eq!(rules.roles().collect::<Vec<_>>(), ["C d", "a", "b"]);
     assert!(rules.has_role("C d") && !rules.has_role("c d"));
     assert_ne!(rules.version(), parse("CREATE ROLE a").unwrap().version());
     assert_eq!(rules.version(), parse(text).unwrap().version());

@@ -1,22 +1,32 @@
-//! Dates and times: `to_char` with PostgreSQL's patterns, `clock_timestamp`.
+//! `to_char` with PostgreSQL's patterns, `to_number`, `clock_timestamp`.
 
 use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::types::{Decimal128Type, Float64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef};
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::{DataType, Field, FieldRef, TimeUnit};
 use chrono::{DateTime, Datelike, NaiveDateTime, Timelike};
+use contract::{DataException, Error};
 use datafusion::arrow::compute::cast;
 use datafusion::common::{Result, ScalarValue, plan_err};
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+
+use super::math::{PRECISION_MAX, overflow, power_of_ten};
+use super::number_format::{self, ordinal};
+use super::quotients::as_decimal;
 
 /// Functions whose argument types the declarations in `scalar` do not have.
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     vec![
         Arc::new(ScalarUDF::new_from_impl(ToChar {
             signature: Signature::user_defined(Volatility::Stable),
+        })),
+        Arc::new(ScalarUDF::new_from_impl(ToNumber {
+            signature: Signature::user_defined(Volatility::Immutable),
         })),
         Arc::new(ScalarUDF::new_from_impl(Clock {
             signature: Signature::nullary(Volatility::Volatile),
@@ -78,7 +88,11 @@ impl ScalarUDFImpl for ToChar {
             [DataType::Date32 | DataType::Date64 | DataType::Null, _] => {
                 Ok(vec![DataType::Timestamp(TimeUnit::Microsecond, None), DataType::Utf8])
             }
-            [other, _] => plan_err!("to_char of {other} is not supported"),
+            [number, _] if number.is_floating() => Ok(vec![DataType::Float64, DataType::Utf8]),
+            [number, _] => match as_decimal(number) {
+                Some((precision, scale)) => Ok(vec![DataType::Decimal128(precision, scale), DataType::Utf8]),
+                None => plan_err!("to_char of {number} is not supported"),
+            },
             _ => plan_err!("No function matches the given name and argument types 'to_char'"),
         }
     }
@@ -88,6 +102,9 @@ impl ScalarUDFImpl for ToChar {
         let [moments, patterns] = arrays.as_slice() else {
             return plan_err!("No function matches the given name and argument types 'to_char'");
         };
+        if moments.data_type().is_numeric() {
+            return numbers(moments, patterns);
+        }
         let offset = match moments.data_type() {
             DataType::Timestamp(_, Some(zone)) => zone.parse::<datafusion::arrow::array::timezone::Tz>().ok(),
             _ => None,
@@ -116,6 +133,124 @@ impl ScalarUDFImpl for ToChar {
         }
         let array: ArrayRef = Arc::new(builder.finish());
         Ok(ColumnarValue::Array(array))
+    }
+}
+
+fn numbers(numbers: &ArrayRef, patterns: &ArrayRef) -> Result<ColumnarValue> {
+    let patterns = cast(patterns, &DataType::Utf8)?;
+    let patterns = patterns.as_string::<i32>();
+    let mut builder = StringBuilder::new();
+    for row in 0..numbers.len() {
+        if numbers.is_null(row) || patterns.is_null(row) {
+            builder.append_null();
+            continue;
+        }
+        let pattern = patterns.value(row);
+        let (fraction, shift) = number_format::digits(pattern);
+        let (negative, magnitude) = match (numbers.as_primitive_opt::<Float64Type>(), numbers.data_type()) {
+            (Some(floats), _) => {
+                let value = floats.value(row) * 10_f64.powi(i32::try_from(shift).unwrap_or(i32::MAX));
+                (value < 0.0, format!("{:.fraction$}", value.abs()))
+            }
+            (None, DataType::Decimal128(_, scale)) => {
+                let value = numbers.as_primitive::<Decimal128Type>().value(row);
+                let scale = i64::from(*scale) - i64::try_from(shift).unwrap_or(i64::MAX);
+                let magnitude = rounded(value, scale, fraction).ok_or_else(overflow)?;
+                (value < 0, magnitude)
+            }
+            (None, other) => return plan_err!("to_char of {other} is not supported"),
+        };
+        builder.append_value(number_format::formatted(negative, &magnitude, pattern));
+    }
+    Ok(ColumnarValue::Array(Arc::new(builder.finish())))
+}
+
+/// The magnitude of a decimal with so many digits behind the point, halves away from zero.
+fn rounded(value: i128, scale: i64, fraction: usize) -> Option<String> {
+    let fraction_digits = i64::try_from(fraction).ok()?;
+    let magnitude = value.checked_abs()?;
+    let units = match scale - fraction_digits {
+        dropped if dropped > 0 => match power_of_ten(dropped) {
+            Some(power) => magnitude / power + i128::from(magnitude % power >= power - magnitude % power),
+            None => 0,
+        },
+        more => magnitude.checked_mul(power_of_ten(-more)?)?,
+    };
+    let digits = format!("{units:0>width$}", width = fraction + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - fraction);
+    Some(if fraction.is_empty() {
+        whole.to_owned()
+    } else {
+        format!("{whole}.{fraction}")
+    })
+}
+
+/// `to_number(text, pattern)`: the scale is that of a constant pattern.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct ToNumber {
+    signature: Signature,
+}
+
+/// Digits behind the point where the pattern is not known beforehand.
+const UNKNOWN_SCALE: i8 = 10;
+
+impl ScalarUDFImpl for ToNumber {
+    fn name(&self) -> &str {
+        "to_number"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Decimal128(PRECISION_MAX, UNKNOWN_SCALE))
+    }
+
+    fn return_field_from_args(&self, arguments: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        let pattern = arguments.scalar_arguments.get(1).copied().flatten();
+        let scale = match pattern.and_then(|pattern| pattern.try_as_str()).flatten() {
+            Some(pattern) => i8::try_from(number_format::digits(pattern).0).unwrap_or(UNKNOWN_SCALE),
+            None => UNKNOWN_SCALE,
+        };
+        let data_type = DataType::Decimal128(PRECISION_MAX, scale);
+        Ok(Arc::new(Field::new(self.name(), data_type, true)))
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        match types {
+            [text, pattern] if [text, pattern].iter().all(|one| one.is_string() || one.is_null()) => {
+                Ok(vec![DataType::Utf8; 2])
+            }
+            _ => plan_err!("No function matches the given name and argument types 'to_number'"),
+        }
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let arrays = ColumnarValue::values_to_arrays(&arguments.args)?;
+        let [texts, patterns] = arrays.as_slice() else {
+            return plan_err!("No function matches the given name and argument types 'to_number'");
+        };
+        let (texts, patterns) = (texts.as_string::<i32>(), patterns.as_string::<i32>());
+        let mut numbers = StringBuilder::new();
+        for pair in texts.iter().zip(patterns.iter()) {
+            match pair {
+                (Some(text), Some(pattern)) => {
+                    numbers.append_value(number_format::parsed(text, pattern).ok_or_else(|| {
+                        Error::data(
+                            DataException::InvalidTextRepresentation,
+                            format!("invalid input syntax for type numeric: \"{text}\""),
+                        )
+                    })?);
+                }
+                _ => numbers.append_null(),
+            }
+        }
+        let numbers: ArrayRef = Arc::new(numbers.finish());
+        Ok(ColumnarValue::Array(cast(
+            &numbers,
+            arguments.return_field.data_type(),
+        )?))
     }
 }
 
@@ -198,16 +333,6 @@ fn trimmed(shown: &str) -> String {
         };
     }
     shown.trim_end().to_owned()
-}
-
-fn ordinal(number: &str) -> &'static str {
-    match number.as_bytes() {
-        [.., b'1', _] => "th",
-        [.., b'1'] => "st",
-        [.., b'2'] => "nd",
-        [.., b'3'] => "rd",
-        _ => "th",
-    }
 }
 
 const MONTHS: [&str; 12] = [

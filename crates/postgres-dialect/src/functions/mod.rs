@@ -3,9 +3,16 @@
 mod catalog_lookup;
 mod dates;
 mod expand;
+mod intervals;
 mod json;
+mod math;
+mod moment_text;
+mod number_format;
+mod numeric_cast;
+mod operators;
 mod privileges;
 mod procedures;
+mod quotients;
 mod scalar;
 mod session;
 mod single_value;
@@ -17,6 +24,10 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 use crate::session_facts::SessionFacts;
 pub(crate) use catalog_lookup::object_text;
+pub(crate) use moment_text::{date, date_text, interval_text, timestamp_text};
+pub(crate) use numeric_cast::{NUMERIC, numeric_cast};
+pub(crate) use operators::numeric_shape;
+pub use operators::operators;
 pub(crate) use single_value::SINGLE_VALUE;
 
 /// The functions that depend on nothing but their arguments: register them once, in the state that all sessions
@@ -25,13 +36,16 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     let declared = strings::declare().into_iter().chain(json::declare());
     let mut all: Vec<Arc<ScalarUDF>> = declared.map(scalar::Declared::build).collect();
     all.extend(dates::functions());
+    all.extend(intervals::functions());
+    all.extend(math::functions());
+    all.push(numeric_cast::numeric());
     all.push(expand::expand_array());
     all
 }
 
-/// The aggregates that rewritten statements call.
+/// The aggregates that rewritten statements call, and those that PostgreSQL understands otherwise than DataFusion.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
-    vec![single_value::single_value()]
+    vec![single_value::single_value(), quotients::average()]
 }
 
 /// The functions that look at a session: who it is, its settings, its catalog. Register them in the session's own

@@ -4,6 +4,7 @@ mod cursor;
 mod errors;
 mod explain;
 mod limits;
+mod misplaced;
 mod query;
 mod session;
 mod statement;
@@ -69,5 +70,7 @@ pub fn parse(sql: &str, limits: &Limits) -> Result<Vec<ParsedStatement>> {
     Ok(statements)
 }
 
+#[cfg(test)]
+mod precedence_tests;
 #[cfg(test)]
 mod tests;

@@ -4,13 +4,14 @@ use std::ops::ControlFlow;
 
 use contract::{Error, ErrorKind, Result};
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, Query, Select, SelectItem, SetExpr, Spanned, Statement, TableFactor, Value, Visit, Visitor,
+    BinaryOperator, Expr, Ident, Join, JoinOperator, Query, Select, SelectItem, SetExpr, SetQuantifier, Spanned,
+    Statement, TableFactor, Value, Visit, Visitor,
 };
 use datafusion::sql::sqlparser::tokenizer::{Span, TokenWithSpan};
 
 use super::cursor::Cursor;
 use super::text::Places;
-use super::{Scope, tokens};
+use super::{Scope, misplaced, tokens};
 use crate::command::{Command, OtherKind};
 
 /// Reads `tokens`, all of them, as one query.
@@ -66,6 +67,25 @@ fn writes(query: &Query) -> Option<&'static str> {
         .or_else(|| body_tag(&query.body))
 }
 
+/// UNION BY NAME, of other systems.
+fn by_name(body: &SetExpr) -> bool {
+    match body {
+        SetExpr::SetOperation {
+            left,
+            right,
+            set_quantifier,
+            ..
+        } => {
+            matches!(
+                set_quantifier,
+                SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName
+            ) || by_name(left)
+                || by_name(right)
+        }
+        _ => false,
+    }
+}
+
 struct Judge<'t> {
     places: &'t Places<'t>,
 }
@@ -87,6 +107,24 @@ impl Judge<'_> {
         )
     }
 
+    fn join(&self, join: &Join) -> ControlFlow<Box<Error>> {
+        let word = match &join.join_operator {
+            JoinOperator::Join(_)
+            | JoinOperator::Inner(_)
+            | JoinOperator::Left(_)
+            | JoinOperator::LeftOuter(_)
+            | JoinOperator::Right(_)
+            | JoinOperator::RightOuter(_)
+            | JoinOperator::FullOuter(_)
+            | JoinOperator::CrossJoin(_) => return ControlFlow::Continue(()),
+            JoinOperator::Semi(_) | JoinOperator::LeftSemi(_) | JoinOperator::RightSemi(_) => "SEMI",
+            JoinOperator::Anti(_) | JoinOperator::LeftAnti(_) | JoinOperator::RightAnti(_) => "ANTI",
+            JoinOperator::CrossApply | JoinOperator::OuterApply => "APPLY",
+            _ => "JOIN",
+        };
+        self.syntax(word, Span::empty())
+    }
+
     fn alias(&self, alias: &Ident) -> ControlFlow<Box<Error>> {
         if alias.quote_style == Some('\'') {
             return self.syntax(&format!("'{}'", alias.value), alias.span);
@@ -105,6 +143,12 @@ impl Visitor for Judge<'_> {
                     .with_hint("Nothing can be locked here; leave the clause out."),
                 Span::empty(),
             );
+        }
+        if query.fetch.is_some() {
+            return self.syntax("FETCH", Span::empty());
+        }
+        if by_name(&query.body) {
+            return self.syntax("BY", Span::empty());
         }
         if query.settings.is_some() {
             return self.syntax("SETTINGS", Span::empty());
@@ -143,6 +187,12 @@ impl Visitor for Judge<'_> {
                 select.select_token.0.span,
             );
         }
+        for join in select.from.iter().flat_map(|table| &table.joins) {
+            self.join(join)?;
+        }
+        if let Err(error) = misplaced::check(select, self.places) {
+            return ControlFlow::Break(Box::new(error));
+        }
         for item in &select.projection {
             match item {
                 SelectItem::ExprWithAlias { alias, .. } => self.alias(alias)?,
@@ -167,6 +217,14 @@ impl Visitor for Judge<'_> {
             TableFactor::Table { sample: Some(_), .. } => {
                 self.stop(Error::unsupported("TABLESAMPLE is not supported"), factor.span())
             }
+            TableFactor::Table {
+                args: None,
+                with_ordinality: true,
+                ..
+            } => self.syntax("WITH", Span::empty()),
+            TableFactor::NestedJoin { table_with_joins, .. } => {
+                table_with_joins.joins.iter().try_for_each(|join| self.join(join))
+            }
             TableFactor::Table { alias, .. } | TableFactor::Derived { alias, .. } => match alias {
                 Some(alias) => self.alias(&alias.name),
                 None => ControlFlow::Continue(()),
@@ -185,6 +243,11 @@ impl Visitor for Judge<'_> {
                 Value::DoubleQuotedString(text) => self.syntax(text, value.span),
                 _ => ControlFlow::Continue(()),
             },
+            Expr::RLike { regexp, .. } => self.syntax(if *regexp { "REGEXP" } else { "RLIKE" }, Span::empty()),
+            Expr::BinaryOp {
+                op: BinaryOperator::Xor,
+                ..
+            } => self.syntax("XOR", Span::empty()),
             Expr::MatchAgainst { .. } => self.syntax("MATCH", expr.span()),
             Expr::Lambda(_) => self.syntax("->", expr.span()),
             _ => ControlFlow::Continue(()),

@@ -497,3 +497,100 @@ fn time_travel() {
         }
     ));
 }
+
+#[test]
+fn fetch_first_is_limit() {
+    for (written, meant) in [
+        ("select a from t fetch first 2 rows only", "select a from t limit 2"),
+        ("select a from t fetch next row only", "select a from t limit 1"),
+        (
+            "select a from t offset 3 rows fetch first $1 row only",
+            "select a from t offset 3 rows limit $1",
+        ),
+        (
+            "select a from t fetch first (1 + 2) rows only offset 1",
+            "select a from t limit (1 + 2) offset 1",
+        ),
+        (
+            "select * from (select a from t fetch first row only) u",
+            "select * from (select a from t limit 1) u",
+        ),
+    ] {
+        assert_eq!(query(written), query(meant), "{written}");
+    }
+    let ties = failure("select a from t order by a fetch first 2 rows with ties");
+    assert_eq!((ties.kind(), ties.position()), (ErrorKind::Unsupported, Some(47)));
+    for wrong in [
+        "select a from t fetch first 2 rows",
+        "select a from t fetch first 2 percent rows only",
+        "select a from t limit 1 fetch first 2 rows only",
+    ] {
+        assert_eq!(failure(wrong).kind(), ErrorKind::Syntax, "{wrong}");
+    }
+}
+
+#[test]
+fn aggregates_and_window_functions_have_their_places() {
+    let cases = [
+        (
+            "select 1 from t where sum(a) > 1",
+            ErrorKind::Grouping,
+            "aggregate functions are not allowed in WHERE",
+        ),
+        (
+            "select 1 from t where a = rank() over ()",
+            ErrorKind::Windowing,
+            "window functions are not allowed in WHERE",
+        ),
+        (
+            "select 1 from t join u on max(t.a) = u.a",
+            ErrorKind::Grouping,
+            "aggregate functions are not allowed in JOIN conditions",
+        ),
+        (
+            "select 1 from t group by max(a)",
+            ErrorKind::Grouping,
+            "aggregate functions are not allowed in GROUP BY",
+        ),
+        (
+            "select 1 from t group by a having rank() over () = 1",
+            ErrorKind::Windowing,
+            "window functions are not allowed in HAVING",
+        ),
+        (
+            "select sum(count(*)) from t",
+            ErrorKind::Grouping,
+            "aggregate function calls cannot be nested",
+        ),
+        (
+            "select sum(rank() over ()) from t",
+            ErrorKind::Grouping,
+            "aggregate function calls cannot contain window function calls",
+        ),
+    ];
+    for (sql, kind, message) in cases {
+        let error = failure(sql);
+        assert_eq!((error.kind(), error.message()), (kind, message), "{sql}");
+        assert!(error.position().is_some(), "{sql}");
+    }
+    for right in [
+        "select sum(count(*)) over () from t",
+        "select a from t where b = (select max(c) from u)",
+        "select max(a) from t having max(a) > 1 order by max(a)",
+    ] {
+        let _ = query(right);
+    }
+}
+
+#[test]
+fn words_of_other_systems_are_no_syntax() {
+    for sql in [
+        "select 1 from t left semi join u on true",
+        "select 1 from t left anti join u on true",
+        "select 1 from t with ordinality",
+        "select a rlike b from t",
+        "select 1 union by name select 2",
+    ] {
+        assert_eq!(failure(sql).kind(), ErrorKind::Syntax, "{sql}");
+    }
+}

@@ -119,6 +119,19 @@ pub(crate) fn mend(tokens: &[TokenWithSpan], places: &Places<'_>) -> Result<Vec<
                     mended.push(replaced(token, keyword("VERSION", Keyword::VERSION)));
                     at += 1;
                 }
+                "FETCH" if at > 0 && next.is_some_and(|token| is_word(token, "FIRST") || is_word(token, "NEXT")) => {
+                    match fetched(tokens, at, places)? {
+                        Some((count, length)) => {
+                            mended.push(replaced(token, keyword("LIMIT", Keyword::LIMIT)));
+                            match count {
+                                [] => mended.push(replaced(token, Token::Number("1".to_owned(), false))),
+                                count => mended.extend_from_slice(count),
+                            }
+                            at += length;
+                        }
+                        None => mended.push(token.clone()),
+                    }
+                }
                 _ => mended.push(token.clone()),
             },
             Token::Assignment => mended.push(replaced(token, Token::RArrow)),
@@ -141,6 +154,43 @@ fn quantified(tokens: &[TokenWithSpan], at: usize) -> Option<(&TokenWithSpan, us
         return None;
     }
     Some((tokens.get(at + shut - 1)?, shut))
+}
+
+/// The count of `FETCH FIRST count ROWS ONLY` at `at` (empty if none is written), and how many tokens follow the first.
+fn fetched<'t>(
+    tokens: &'t [TokenWithSpan],
+    at: usize,
+    places: &Places<'_>,
+) -> Result<Option<(&'t [TokenWithSpan], usize)>> {
+    let after = tokens.get(at + 2..).unwrap_or_default();
+    let mut depth = 0_usize;
+    let mut rows = None;
+    for (offset, token) in after.iter().enumerate() {
+        match &token.token {
+            Token::LParen => depth += 1,
+            Token::RParen if depth == 0 => break,
+            Token::RParen => depth -= 1,
+            token if depth == 0 && (is_word(token, "ROW") || is_word(token, "ROWS")) => {
+                rows = Some(offset);
+                break;
+            }
+            _ => {}
+        }
+    }
+    let Some(rows) = rows else { return Ok(None) };
+    let follows = |offset: usize, text: &str| {
+        let token = after.get(rows + offset);
+        token.is_some_and(|token| is_word(&token.token, text))
+    };
+    if follows(1, "WITH") && follows(2, "TIES") {
+        let place = after.get(rows + 1).or(tokens.get(at));
+        return Err(match place {
+            Some(place) => errors::unsupported_at("FETCH FIRST … WITH TIES", place, places),
+            None => errors::end_of_input(places),
+        });
+    }
+    let count = after.get(..rows).unwrap_or_default();
+    Ok(follows(1, "ONLY").then_some((count, rows + 3)))
 }
 
 /// `FOR SYSTEM_VERSION AS OF` and `FOR VERSION AS OF`, beginning at `at`.

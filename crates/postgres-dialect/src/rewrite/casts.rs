@@ -1,12 +1,15 @@
 //! Casts to types that only PostgreSQL has.
 
 use contract::{Error, ErrorKind, Result};
-use datafusion::sql::sqlparser::ast::{ArrayElemTypeDef, CastKind, DataType, Expr, Value};
+use datafusion::sql::sqlparser::ast::{
+    ArrayElemTypeDef, CastKind, DataType, ExactNumberInfo, Expr, TimezoneInfo, Value,
+};
 use datafusion::sql::sqlparser::parser::Parser;
 
 use super::build;
 use crate::catalog::rows::{Cell, elements};
 use crate::dialect::LakegateDialect;
+use crate::functions::{NUMERIC, date_text, interval_text, numeric_shape, timestamp_text};
 
 const OBJECT_TYPES: [&str; 6] = [
     "regclass",
@@ -70,6 +73,9 @@ pub(super) fn rewrite(expr: &Expr, data_type: &mut DataType) -> Result<Option<Ex
         })?;
         return Ok(Some(Expr::Value(Value::HexStringLiteral(digits).into())));
     }
+    if let Some(replaced) = number_or_moment(expr, data_type)? {
+        return Ok(Some(replaced));
+    }
     // Texts that a client is told to be more than that.
     let told = match data_type {
         DataType::JSON => Some("lakegate_json"),
@@ -103,6 +109,64 @@ pub(super) fn rewrite(expr: &Expr, data_type: &mut DataType) -> Result<Option<Ex
         *data_type = simple;
     }
     Ok(None)
+}
+
+/// Casts to `numeric` without a scale, of constants to floats, and to dates, timestamps and intervals.
+fn number_or_moment(expr: &Expr, data_type: &mut DataType) -> Result<Option<Expr>> {
+    let value = match build::peeled(expr) {
+        Expr::Value(value) => Some(&value.value),
+        _ => None,
+    };
+    let text = match value {
+        Some(Value::SingleQuotedString(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    if let DataType::Numeric(scale) | DataType::Decimal(scale) | DataType::Dec(scale) = data_type
+        && *scale == ExactNumberInfo::None
+    {
+        return Ok(match value {
+            // A parameter is asked for its type by the cast itself; NULL has no digits.
+            Some(Value::Placeholder(_) | Value::Null) => None,
+            Some(Value::SingleQuotedString(text) | Value::Number(text, _)) => {
+                if let Some((precision, digits)) = numeric_shape(text.trim()) {
+                    *scale = ExactNumberInfo::PrecisionAndScale(precision.into(), digits.into());
+                }
+                None
+            }
+            _ => Some(build::call(NUMERIC, vec![expr.clone()])),
+        });
+    }
+    let form = match data_type {
+        // By its digits, not by the numeric that they would be elsewhere: that ends long before 1e308.
+        DataType::DoublePrecision
+        | DataType::Double(_)
+        | DataType::Float(_)
+        | DataType::Float4
+        | DataType::Float8
+        | DataType::Real => match value {
+            Some(Value::Number(digits, _)) => Some(digits.clone()),
+            _ => None,
+        },
+        DataType::Timestamp(precision, zone) => {
+            let with_zone = matches!(zone, TimezoneInfo::Tz | TimezoneInfo::WithTimeZone);
+            // Microseconds, as in PostgreSQL.
+            precision.get_or_insert(6);
+            text.map(|text| timestamp_text(text, with_zone)).transpose()?.flatten()
+        }
+        DataType::Date => text.map(date_text).transpose()?.flatten(),
+        DataType::Interval {
+            fields: None,
+            precision: None,
+        } => text.and_then(interval_text),
+        _ => None,
+    };
+    Ok(form.map(|form| Expr::Cast {
+        kind: CastKind::DoubleColon,
+        expr: Box::new(build::string(form)),
+        data_type: data_type.clone(),
+        array: false,
+        format: None,
+    }))
 }
 
 /// A type that DataFusion has and that holds the values of one that it has not.

@@ -4,9 +4,11 @@ mod build;
 mod casts;
 mod nothing;
 mod output_names;
+mod set_membership;
 mod subqueries;
 mod system_columns;
 mod tables;
+mod values;
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -18,6 +20,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 pub use output_names::display_name;
+pub(crate) use subqueries::is_aggregate_name;
 
 use crate::session_facts::SessionFacts;
 
@@ -96,6 +99,7 @@ impl VisitorMut for Rewriter {
             });
         }
         order_by_position(query);
+        values::as_selects(&mut query.body);
         ControlFlow::Continue(())
     }
 
@@ -105,10 +109,12 @@ impl VisitorMut for Rewriter {
         }
         output_names::name_items(select);
         system_columns::replace(select);
+        tables::mark_lateral(select);
         nothing::prune(select);
         for item in &mut select.projection {
             if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
                 let _ = expr.visit(&mut ExistsValues);
+                set_membership::replace(expr);
             }
         }
         if let GroupByExpr::Expressions(list, _) = &mut select.group_by {
@@ -121,8 +127,10 @@ impl VisitorMut for Rewriter {
     }
 
     fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {
-        tables::rewrite(factor, &self.ctes);
-        ControlFlow::Continue(())
+        match tables::rewrite(factor, &self.ctes) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(Box::new(error)),
+        }
     }
 
     fn post_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<Self::Break> {
@@ -231,6 +239,14 @@ fn expression(expr: &mut Expr) -> Result<Option<Expr>> {
         Expr::TypedString(typed) => {
             let literal = Expr::Value(typed.value.clone());
             casts::rewrite(&literal, &mut typed.data_type)
+        }
+        Expr::Interval(interval) => {
+            if interval.leading_field.is_none()
+                && let Some(form) = text_of(&interval.value).and_then(|text| crate::functions::interval_text(&text))
+            {
+                *interval.value = build::string(form);
+            }
+            Ok(None)
         }
         Expr::Collate { expr, collation } => {
             let name = build::function_name(collation).unwrap_or_else(|| collation.to_string());

@@ -12,28 +12,57 @@ use datafusion::sql::sqlparser::ast::{
 use super::build;
 use crate::functions::SINGLE_VALUE;
 
-const AGGREGATES: [&str; 20] = [
+const AGGREGATES: [&str; 44] = [
     "count",
     "sum",
     "min",
     "max",
     "avg",
+    "mean",
     "array_agg",
     "string_agg",
     "bool_and",
     "bool_or",
+    "every",
     "first_value",
     "last_value",
+    "nth_value",
     "stddev",
+    "stddev_pop",
+    "stddev_samp",
     "variance",
+    "var",
+    "var_pop",
+    "var_samp",
+    "covar",
+    "covar_pop",
+    "covar_samp",
+    "corr",
+    "regr_slope",
+    "regr_intercept",
+    "regr_count",
+    "regr_r2",
+    "regr_avgx",
+    "regr_avgy",
+    "regr_sxx",
+    "regr_syy",
+    "regr_sxy",
     "json_agg",
     "jsonb_agg",
-    "every",
     "bit_and",
     "bit_or",
+    "bit_xor",
     "median",
+    "percentile_cont",
+    "approx_distinct",
+    "grouping",
     SINGLE_VALUE,
 ];
+
+/// Whether a function of that name, in lower case, makes one value of many rows.
+pub(crate) fn is_aggregate_name(name: &str) -> bool {
+    AGGREGATES.contains(&name)
+}
 
 /// Makes a correlated scalar subquery one that DataFusion can decorrelate: over an aggregate, and correlated by
 /// equalities only. Gives the expression to take its place, if that is no longer the subquery alone.

@@ -1,17 +1,22 @@
 //! What stands in FROM.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 
+use contract::{Error, Result};
 use datafusion::sql::sqlparser::ast::{
-    CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, SelectItem, TableAlias,
-    TableFactor, TableFunctionArgs, TableWithJoins,
+    CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Select, SelectItem,
+    TableAlias, TableFactor, TableFunctionArgs, TableWithJoins, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use super::build;
 use crate::catalog::relation;
 
 /// Qualifies PostgreSQL's own relations and makes relations of functions.
-pub(super) fn rewrite(factor: &mut TableFactor, ctes: &HashSet<String>) {
+///
+/// # Errors
+/// `Unsupported` for WITH ORDINALITY over what is not known to have an order.
+pub(super) fn rewrite(factor: &mut TableFactor, ctes: &HashSet<String>) -> Result<()> {
     let replaced = match factor {
         TableFactor::Table { name, args: None, .. } => {
             qualify(name, ctes);
@@ -29,8 +34,13 @@ pub(super) fn rewrite(factor: &mut TableFactor, ctes: &HashSet<String>) {
             args,
             alias,
             with_ordinality,
-            ..
-        } => from_function(name, args, alias, *with_ordinality),
+            lateral: is_lateral,
+        } => from_function(name, args, alias, *with_ordinality).map(|mut replaced| {
+            if let TableFactor::Derived { lateral, .. } = &mut replaced {
+                *lateral = *is_lateral;
+            }
+            replaced
+        }),
         TableFactor::UNNEST {
             alias,
             array_exprs,
@@ -41,6 +51,18 @@ pub(super) fn rewrite(factor: &mut TableFactor, ctes: &HashSet<String>) {
     };
     if let Some(replaced) = replaced {
         *factor = replaced;
+    }
+    match factor {
+        TableFactor::Table {
+            with_ordinality: true, ..
+        }
+        | TableFactor::Function {
+            with_ordinality: true, ..
+        }
+        | TableFactor::UNNEST {
+            with_ordinality: true, ..
+        } => Err(Error::unsupported("WITH ORDINALITY is not supported for this function")),
+        _ => Ok(()),
     }
 }
 
@@ -248,52 +270,134 @@ fn set_of(function: &str, items: Vec<Expr>, alias: &Option<TableAlias>, with_ord
             _ => build::quoted(&format!("{function}\u{1}{at}")),
         });
     }
-    let mut select: Vec<SelectItem> = items
-        .into_iter()
-        .zip(&columns)
-        .map(|(expr, column)| SelectItem::ExprWithAlias {
-            expr,
-            alias: column.clone(),
-        })
-        .collect();
-    let mut query = build::select(select.clone())?;
+    let mut exprs = items;
     if with_ordinality {
-        // Numbers the rows of the inner query: set-returning functions keep their order.
-        let inner = TableFactor::Derived {
-            lateral: false,
-            subquery: query,
-            alias: Some(build::alias(build::quoted("lakegate_set"), Vec::new())),
-            sample: None,
-        };
-        select = columns
-            .iter()
-            .take(wanted - 1)
-            .map(|column| SelectItem::UnnamedExpr(Expr::Identifier(column.clone())))
-            .collect();
-        let mut number = build::function("row_number", Vec::new());
-        number.over = Some(datafusion::sql::sqlparser::ast::WindowType::WindowSpec(
-            datafusion::sql::sqlparser::ast::WindowSpec {
-                window_name: None,
-                partition_by: Vec::new(),
-                order_by: Vec::new(),
-                window_frame: None,
-            },
-        ));
-        let last = columns.last().cloned().unwrap_or_else(|| build::quoted("ordinality"));
-        select.push(SelectItem::ExprWithAlias {
-            expr: Expr::Function(number),
-            alias: last,
-        });
-        query = build::select(select)?;
-        build::simple_select(&mut query)?.from = vec![datafusion::sql::sqlparser::ast::TableWithJoins {
-            relation: inner,
-            joins: Vec::new(),
-        }];
+        exprs.push(ordinality(&exprs)?);
     }
+    let select = exprs.into_iter().zip(columns);
+    let query = build::select(
+        select
+            .map(|(expr, alias)| SelectItem::ExprWithAlias { expr, alias })
+            .collect(),
+    )?;
     Some(TableFactor::Derived {
         lateral: false,
         subquery: query,
         alias: Some(build::alias(name, Vec::new())),
         sample: None,
     })
+}
+
+/// The numbers of the rows that `items` give: as many as the longest set has elements, unnested in step with them, so
+/// that no order of execution can part a number from its row.
+fn ordinality(items: &[Expr]) -> Option<Expr> {
+    let mut lengths = Vec::with_capacity(items.len());
+    for item in items {
+        let Expr::Function(function) = item else { return None };
+        lengths.push(match build::function_name(&function.name)?.as_str() {
+            "unnest" => {
+                let mut arguments = build::arguments(function)?;
+                arguments.push(build::number("1"));
+                build::call("array_length", arguments)
+            }
+            // A function that gives one value gives one row.
+            _ => build::number("1"),
+        });
+    }
+    let length = match <[Expr; 1]>::try_from(lengths) {
+        Ok([length]) => length,
+        Err(lengths) => build::call("greatest", lengths),
+    };
+    let numbers = build::call("generate_series", vec![build::number("1"), length]);
+    Some(Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(build::call("unnest", vec![numbers])),
+        data_type: DataType::BigInt(None),
+        array: false,
+        format: None,
+    })
+}
+
+/// Functions after the first relation of a FROM read the relations before them without the word LATERAL.
+pub(super) fn mark_lateral(select: &mut Select) {
+    for (at, table) in select.from.iter_mut().enumerate() {
+        if at > 0 {
+            mark(&mut table.relation);
+        }
+        table.joins.iter_mut().for_each(|join| mark(&mut join.relation));
+    }
+}
+
+fn mark(factor: &mut TableFactor) {
+    let (name, args, with_ordinality, alias) = match factor {
+        TableFactor::Table {
+            name,
+            args: Some(arguments),
+            with_ordinality,
+            alias,
+            ..
+        } => (name.clone(), arguments.args.clone(), *with_ordinality, alias.clone()),
+        TableFactor::UNNEST {
+            array_exprs,
+            with_ordinality,
+            alias,
+            ..
+        } => {
+            let arrays = array_exprs.iter().cloned();
+            let args = arrays.map(|array| FunctionArg::Unnamed(FunctionArgExpr::Expr(array)));
+            let name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new("unnest"))]);
+            (name, args.collect(), *with_ordinality, alias.clone())
+        }
+        TableFactor::Function { lateral, args, .. } => {
+            *lateral = reads_columns(args);
+            if *lateral {
+                call_arrays(args);
+            }
+            return;
+        }
+        _ => return,
+    };
+    if reads_columns(&args) {
+        let mut args = args;
+        call_arrays(&mut args);
+        *factor = TableFactor::Function {
+            lateral: true,
+            name,
+            args,
+            with_ordinality,
+            alias,
+        };
+    }
+}
+
+/// Makes `ARRAY[…]` a call: in the literal DataFusion does not find columns of the relations before.
+fn call_arrays(arguments: &mut [FunctionArg]) {
+    struct Caller;
+    impl VisitorMut for Caller {
+        type Break = ();
+        fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+            if let Expr::Array(array) = expr {
+                *expr = build::call("make_array", array.elem.clone());
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    for argument in arguments {
+        let _ = VisitMut::visit(argument, &mut Caller);
+    }
+}
+
+fn reads_columns(arguments: &[FunctionArg]) -> bool {
+    struct Finder;
+    impl Visitor for Finder {
+        type Break = ();
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            match expr {
+                Expr::Identifier(ident) if super::keyword(ident).is_none() => ControlFlow::Break(()),
+                Expr::CompoundIdentifier(_) => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        }
+    }
+    arguments.iter().any(|argument| argument.visit(&mut Finder).is_break())
 }

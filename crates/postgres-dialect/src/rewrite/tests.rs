@@ -51,6 +51,15 @@ fn words_that_datafusion_plans() {
         ),
         ("select current_user", "SELECT current_user() AS \"current_user\""),
         (
+            "select * from unnest(array[1]) with ordinality as u(v, n)",
+            "SELECT * FROM (SELECT unnest(ARRAY[1]) AS v, CAST(unnest(generate_series(1, array_length(ARRAY[1], 1))) AS \
+             BIGINT) AS n) AS u",
+        ),
+        (
+            "values (1), ((select 2))",
+            "SELECT 1 AS \"column1\" UNION ALL SELECT (SELECT 2 AS \"?column?\") AS \"column1\"",
+        ),
+        (
             "select a from t where exists (select from u)",
             "SELECT a FROM t WHERE EXISTS (SELECT 1 AS \"?column?\" FROM u)",
         ),

@@ -8,6 +8,7 @@ use federation::Source;
 use serde_json::json;
 
 use super::{CheckArguments, Progress, print_line};
+use crate::rule_check::{self, Warning};
 use crate::serve::check_addresses;
 use crate::wiring::Setup;
 
@@ -22,19 +23,36 @@ struct Attempt {
     latency: Duration,
 }
 
+/// What a check found.
+struct Findings {
+    summary: String,
+    /// Names in the rules that nothing answers to: worth a look, but no failure.
+    warnings: Vec<Warning>,
+    attempts: Vec<Attempt>,
+}
+
 pub(crate) async fn check(arguments: CheckArguments) -> Result<ExitCode> {
     match inspect(&arguments).await {
-        Ok((summary, attempts)) => {
+        Ok(findings) => {
+            let Findings {
+                summary,
+                warnings,
+                attempts,
+            } = findings;
             let success = attempts.iter().all(|attempt| attempt.result.is_ok());
             if arguments.json {
                 let services: Vec<_> = attempts.iter().map(attempt_json).collect();
-                let mut answer = json!({ "success": success, "message": summary });
+                let warnings: Vec<_> = warnings.iter().map(warning_json).collect();
+                let mut answer = json!({ "success": success, "message": summary, "warnings": warnings });
                 if let (true, Some(answer)) = (arguments.connect, answer.as_object_mut()) {
                     answer.insert("services".to_owned(), services.into());
                 }
                 print_line(&answer.to_string())?;
             } else {
                 print_line(&summary)?;
+                for warning in &warnings {
+                    print_line(&format!("warning: {warning}"))?;
+                }
                 for attempt in &attempts {
                     print_line(&attempt_line(attempt))?;
                 }
@@ -50,24 +68,30 @@ pub(crate) async fn check(arguments: CheckArguments) -> Result<ExitCode> {
     }
 }
 
-async fn inspect(arguments: &CheckArguments) -> Result<(String, Vec<Attempt>)> {
+async fn inspect(arguments: &CheckArguments) -> Result<Findings> {
     let setup = {
         let progress = Progress::start();
         Setup::load(&arguments.origin, &|line| progress.line(line)).await?
     };
     check_addresses(&setup)?;
     // Building the engine checks services, rules and users together.
-    setup.engine()?;
-    let sources = setup.sources(&setup.config)?;
-    let users = setup.access(&setup.config)?.users.len();
-    let summary = format!("configuration ok: {} services, {users} users", sources.len());
+    let engine = setup.engine()?;
+    let sources = engine.sources();
+    let access = setup.access(&setup.config)?;
+    let (services, users) = (sources.len(), access.users.len());
+    let summary = format!("configuration ok: {services} services, {users} users");
+    let warnings = rule_check::compare(&access, &engine).await;
     let mut attempts = Vec::new();
     if arguments.connect {
         for source in sources {
             attempts.push(attempt(&*source).await);
         }
     }
-    Ok((summary, attempts))
+    Ok(Findings {
+        summary,
+        warnings,
+        attempts,
+    })
 }
 
 async fn attempt(source: &dyn Source) -> Attempt {
@@ -91,6 +115,10 @@ fn failure(error: &Error) -> String {
         Some(hint) => format!("{}. {hint}", error.message()),
         None => error.message().to_owned(),
     }
+}
+
+fn warning_json(warning: &Warning) -> serde_json::Value {
+    json!({ "message": warning.message, "hint": warning.hint })
 }
 
 fn attempt_json(attempt: &Attempt) -> serde_json::Value {

@@ -44,7 +44,7 @@ enum Command {
     Serve(ServeArguments),
     /// Run SQL in this process: a statement, a file, standard input, or a prompt
     Sql(SqlArguments),
-    /// Check the configuration and the rules
+    /// Check the configuration, and the rules against what the services have
     Check(CheckArguments),
     /// Read a password and print its SCRAM-SHA-256 verifier
     HashPassword {

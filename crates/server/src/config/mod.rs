@@ -5,6 +5,7 @@
 mod model;
 mod node;
 mod read;
+mod restart;
 mod secret;
 mod section;
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub use model::{
     ServiceConfig, ServiceKind, TlsConfig, UserConfig,
 };
 pub(crate) use read::folder_url;
+pub(crate) use restart::changed_keys;
 pub use secret::{Secret, SecretText};
 pub use units::{AddressRange, Listen, ListenAddress};
 

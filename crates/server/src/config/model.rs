@@ -253,6 +253,9 @@ impl Config {
     /// The files whose content the configuration depends on, for watching.
     pub fn files(&self) -> Vec<PathBuf> {
         let mut files: Vec<PathBuf> = self.file.iter().cloned().collect();
+        if let Some(tls) = &self.server.tls {
+            files.extend([&tls.cert, &tls.key].into_iter().chain(&tls.client_ca).cloned());
+        }
         if let Some(access) = &self.access {
             files.extend(access.rules.iter().cloned());
             let passwords = access.users.iter().filter_map(|user| user.password.as_ref());

@@ -1,16 +1,20 @@
-//! PostgreSQL's arithmetic raises where DataFusion's wraps or gives infinity: integer `+ - *` beyond the type, and
-//! division of a float by zero. After type coercion each such operator becomes a function that checks.
+//! PostgreSQL's arithmetic raises where DataFusion's wraps or gives infinity: `+ - *` of integers and floats beyond the
+//! type, and division of a float by zero. After type coercion each such operator becomes a function that checks, and so
+//! do the casts that PostgreSQL makes otherwise.
+
+mod casts;
 
 use std::sync::Arc;
 
 use contract::{DataException, Error};
-use datafusion::arrow::array::{Array, Float32Array, Float64Array};
+use datafusion::arrow::array::{Array, AsArray, Float32Array, Float64Array};
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::compute::kernels::numeric;
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result};
 use datafusion::config::ConfigOptions;
-use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::expr::{Cast, ScalarFunction};
 use datafusion::logical_expr::{
     BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ScalarFunctionArgs, ScalarUDF,
     ScalarUDFImpl, Signature, Volatility,
@@ -52,15 +56,17 @@ impl CheckedArithmetic {
         }
         let unchecked = match binary.op {
             Operator::Divide => matches!(left, DataType::Float32 | DataType::Float64),
-            _ => left.is_integer(),
+            _ => left.is_integer() || matches!(left, DataType::Float32 | DataType::Float64),
         };
         unchecked.then_some(function)
     }
 
     fn rewrite(&self, expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         expr.transform_up(|expr| {
-            let Expr::BinaryExpr(binary) = expr else {
-                return Ok(Transformed::no(expr));
+            let binary = match expr {
+                Expr::BinaryExpr(binary) => binary,
+                Expr::Cast(cast) => return Ok(checked_cast(cast, schema)),
+                other => return Ok(Transformed::no(other)),
             };
             let Some(function) = self.replacement(&binary, schema) else {
                 return Ok(Transformed::no(Expr::BinaryExpr(binary)));
@@ -71,6 +77,20 @@ impl CheckedArithmetic {
                 arguments,
             ))))
         })
+    }
+}
+
+fn checked_cast(cast: Cast, schema: &DFSchema) -> Transformed<Expr> {
+    let function = match cast.expr.get_type(schema) {
+        Ok(from) => casts::replacement(&from, cast.field.data_type()),
+        Err(_) => None,
+    };
+    match function {
+        Some(function) => Transformed::yes(Expr::ScalarFunction(ScalarFunction::new_udf(
+            function,
+            vec![*cast.expr],
+        ))),
+        None => Transformed::no(Expr::Cast(cast)),
     }
 }
 
@@ -159,7 +179,7 @@ impl ScalarUDFImpl for CheckedOperation {
         let [left, right] = arguments.args.as_slice() else {
             return datafusion::common::internal_err!("{} takes two arguments", self.name());
         };
-        if self.operation == Operation::Divide && has_zero(right)? {
+        if self.operation == Operation::Divide && has(right, |value| value == 0.0)? {
             return Err(Error::data(DataException::DivisionByZero, "division by zero").into());
         }
         let kernel = match self.operation {
@@ -168,18 +188,33 @@ impl ScalarUDFImpl for CheckedOperation {
             Operation::Multiply => numeric::mul,
             Operation::Divide => numeric::div,
         };
-        datafusion::physical_expr_common::datum::apply(left, right, kernel)
+        let result = datafusion::physical_expr_common::datum::apply(left, right, kernel)?;
+        if has(&result, f64::is_infinite)? && overflowed(left, right, &result, arguments.number_rows)? {
+            return Err(Error::data(DataException::NumericValueOutOfRange, "value out of range: overflow").into());
+        }
+        Ok(result)
     }
 }
 
-/// Whether a divisor is zero anywhere that it counts.
-fn has_zero(divisor: &ColumnarValue) -> Result<bool> {
-    let array = divisor.to_array(1)?;
-    let zero32 = |array: &Float32Array| array.iter().flatten().any(|value| value == 0.0);
-    let zero64 = |array: &Float64Array| array.iter().flatten().any(|value| value == 0.0);
+/// Whether finite numbers gave an infinite one.
+fn overflowed(left: &ColumnarValue, right: &ColumnarValue, result: &ColumnarValue, rows: usize) -> Result<bool> {
+    let numbers = |value: &ColumnarValue| cast(&value.to_array(rows)?, &DataType::Float64);
+    let (left, right, result) = (numbers(left)?, numbers(right)?, numbers(result)?);
+    let (left, right) = (left.as_primitive::<Float64Type>(), right.as_primitive::<Float64Type>());
+    let mut infinite = result.as_primitive::<Float64Type>().iter().zip(left.iter().zip(right));
+    Ok(infinite.any(|(result, operands)| match (result, operands) {
+        (Some(result), (Some(left), Some(right))) => result.is_infinite() && left.is_finite() && right.is_finite(),
+        _ => false,
+    }))
+}
+
+/// Whether one of the values, if they are floats, is such a number.
+fn has(values: &ColumnarValue, such: impl Fn(f64) -> bool) -> Result<bool> {
+    let array = values.to_array(1)?;
     let any = array.as_any();
-    Ok(
-        any.downcast_ref::<Float32Array>().is_some_and(zero32)
-            || any.downcast_ref::<Float64Array>().is_some_and(zero64),
-    )
+    if let Some(array) = any.downcast_ref::<Float64Array>() {
+        return Ok(array.iter().flatten().any(such));
+    }
+    let array = any.downcast_ref::<Float32Array>();
+    Ok(array.is_some_and(|array| array.iter().flatten().any(|value| such(value.into()))))
 }

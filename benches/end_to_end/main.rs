@@ -1,0 +1,204 @@
+//! The whole server from outside, over real sockets and real Delta tables, with PostgreSQL and DataFusion beside it.
+//!
+//! Everything that is compared runs in the same minute and in turn: a machine that slows down slows down both.
+
+mod lakegate;
+mod postgres;
+mod process;
+mod reference;
+mod rules;
+mod scan;
+mod slow_reader;
+mod small;
+mod table;
+mod tpch;
+mod wire;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+
+use self::lakegate::Lakegate;
+use self::postgres::Postgres;
+use self::table::progress;
+
+/// Whatever goes wrong ends a group and is told.
+type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// As the server's: an allocator is part of what the reference is compared for.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// What is measured together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Group {
+    /// The whole of lineitem, in four formats
+    Scan,
+    /// SELECT 1, prepared, and a new connection
+    Small,
+    /// From the start of the process to its first answer
+    Start,
+    /// TPC-H's queries against DataFusion alone
+    Tpch,
+    /// A scan with row filter and mask against one without
+    Rules,
+    /// A client that reads slowly and leaves
+    Slow,
+}
+
+/// Measures the server end to end, beside PostgreSQL and DataFusion
+#[derive(Debug, Parser)]
+#[command(name = "end_to_end")]
+struct Arguments {
+    /// TPC-H's scale factor
+    #[arg(long, default_value_t = 0.1)]
+    scale: f64,
+    /// Only these groups
+    #[arg(long, value_enum, value_name = "GROUP", value_delimiter = ',')]
+    only: Vec<Group>,
+    /// Runs of each measurement
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
+    runs: u16,
+    /// Where the demo's data lies or is made; kept for the next time
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The server's binary; else the one beside this program, else one that cargo builds
+    #[arg(long, value_name = "FILE")]
+    server: Option<PathBuf>,
+    /// Seconds that the slow reader reads
+    #[arg(long, default_value_t = 10)]
+    slow_seconds: u16,
+    /// Leave PostgreSQL out
+    #[arg(long)]
+    no_postgres: bool,
+    /// Set by `cargo bench`
+    #[arg(long = "bench", hide = true)]
+    _bench: bool,
+    /// Be the reference over these Parquet files
+    #[arg(long, hide = true, value_name = "DIR")]
+    reference: Option<PathBuf>,
+}
+
+/// What all groups work with.
+struct Bench {
+    runs: usize,
+    binary: PathBuf,
+    /// The folder of the catalog: schemas, in them tables.
+    tables: PathBuf,
+    /// For configurations; gone at the end.
+    temporary: tempfile::TempDir,
+    slow_seconds: u64,
+    postgres: Option<Postgres>,
+}
+
+impl Bench {
+    /// Starts a server in which everybody is the administrator.
+    fn server(&self) -> Outcome<Lakegate> {
+        let configuration = lakegate::configuration(&self.binary, self.temporary.path(), &self.tables, None)?;
+        Lakegate::start(&self.binary, &configuration)
+    }
+}
+
+fn main() -> ExitCode {
+    // `cargo test` runs benches too, with whatever flags tests take.
+    if !std::env::args().any(|argument| matches!(argument.as_str(), "--bench" | "--help" | "-h")) {
+        progress("not asked to measure: run it with cargo bench");
+        return ExitCode::SUCCESS;
+    }
+    let arguments = Arguments::parse();
+    let done = match &arguments.reference {
+        Some(folder) => reference::serve(folder),
+        None => measure(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            progress(format!("failed: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn data_folder(arguments: &Arguments) -> PathBuf {
+    let own = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("end_to_end-{}", arguments.scale));
+    arguments.data.clone().unwrap_or(own)
+}
+
+fn yardstick(arguments: &Arguments, needed: bool) -> Option<Postgres> {
+    if arguments.no_postgres || !needed {
+        return None;
+    }
+    match Postgres::start() {
+        Ok(Some(postgres)) => {
+            progress(format!("beside it: {}", postgres.version()));
+            Some(postgres)
+        }
+        Ok(None) => {
+            progress("PostgreSQL is not installed (no initdb in PATH): its columns stay empty");
+            None
+        }
+        Err(error) => {
+            progress(format!("PostgreSQL is left out: {error}"));
+            None
+        }
+    }
+}
+
+fn measure(arguments: &Arguments) -> Outcome<()> {
+    let binary = lakegate::binary(arguments.server.as_deref())?;
+    let data = data_folder(arguments);
+    progress(format!("demo data of scale {} in {}", arguments.scale, data.display()));
+    lakegate::make_data(&binary, &data, arguments.scale)?;
+    let wanted = |group: Group| arguments.only.is_empty() || arguments.only.contains(&group);
+    let compared = [Group::Scan, Group::Small, Group::Start, Group::Slow]
+        .into_iter()
+        .any(wanted);
+    let mut bench = Bench {
+        runs: usize::from(arguments.runs),
+        binary,
+        tables: data.canonicalize()?.join(lakegate::CATALOG),
+        temporary: tempfile::tempdir()?,
+        slow_seconds: u64::from(arguments.slow_seconds),
+        postgres: yardstick(arguments, compared),
+    };
+    load(&mut bench);
+
+    let groups: [(Group, fn(&mut Bench) -> Outcome<()>); 6] = [
+        (Group::Start, small::start),
+        (Group::Small, small::small),
+        (Group::Scan, scan::scan),
+        (Group::Rules, rules::rules),
+        (Group::Tpch, tpch::tpch),
+        (Group::Slow, slow_reader::slow_reader),
+    ];
+    let mut failed = Vec::new();
+    for (group, run) in groups.into_iter().filter(|(group, _)| wanted(*group)) {
+        progress(format!("group {group:?}").to_lowercase());
+        if let Err(error) = run(&mut bench) {
+            progress(format!("group {group:?} failed: {error}"));
+            failed.push(format!("{group:?}"));
+        }
+    }
+    match failed.is_empty() {
+        true => Ok(()),
+        false => Err(failed.join(", ").into()),
+    }
+}
+
+/// Gives PostgreSQL our rows, or goes on without it.
+fn load(bench: &mut Bench) {
+    let Some(postgres) = &bench.postgres else {
+        return;
+    };
+    progress("loading lineitem into PostgreSQL from our own COPY");
+    let loaded = bench
+        .server()
+        .and_then(|server| postgres.load(&mut server.connect("bench")?));
+    if let Err(error) = loaded {
+        progress(format!(
+            "PostgreSQL is left out, its table could not be loaded: {error}"
+        ));
+        bench.postgres = None;
+    }
+}
