@@ -30,6 +30,9 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Measures one group.
+type Run = fn(&mut Bench) -> Outcome<()>;
+
 /// What is measured together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Group {
@@ -164,7 +167,7 @@ fn measure(arguments: &Arguments) -> Outcome<()> {
     };
     load(&mut bench);
 
-    let groups: [(Group, fn(&mut Bench) -> Outcome<()>); 6] = [
+    let groups: [(Group, Run); 6] = [
         (Group::Start, small::start),
         (Group::Small, small::small),
         (Group::Scan, scan::scan),
