@@ -129,7 +129,16 @@ impl Lakegate {
     pub(crate) fn start(binary: &Path, configuration: &Path) -> Outcome<Self> {
         let mut command = Command::new(binary);
         command
-            .args(["serve", "--postgres", "127.0.0.1:0", "--config"])
+            .args([
+                "serve",
+                "--postgres",
+                "127.0.0.1:0",
+                "--flight",
+                "off",
+                "--rest",
+                "off",
+                "--config",
+            ])
             .arg(configuration);
         command
             .env("RUST_LOG", "warn")

@@ -5,7 +5,7 @@ CREATE ROLE driver;
 CREATE ROLE analyst;
 CREATE ROLE partner;
 
-GRANT EXECUTE ON SERVICE postgres TO driver, analyst, partner;
+GRANT EXECUTE ON SERVICE postgres, flight, rest TO driver, analyst, partner;
 
 -- Drivers: their own trips and parcels, and themselves. Of riders no card number, no contact, and only their region.
 GRANT SELECT ON samples.logistics.trips TO driver;

@@ -12,6 +12,7 @@ use sqllogictest::{Record, Runner};
 use system_tests::server::TestServer;
 use system_tests::transport::Transport;
 use system_tests::transport_embedded::Embedded;
+use system_tests::transport_flight::Flight;
 use system_tests::transport_wire::{ExtendedBinary, ExtendedText, Simple, wire_transports};
 use tempfile::TempDir;
 
@@ -216,9 +217,15 @@ async fn extended_binary() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn flight() {
+    run("flight", async |server| Flight::open(&server.engine, "ana").await).await;
+}
+
 async fn doors(server: &TestServer) -> Vec<Box<dyn Transport>> {
     let mut doors = wire_transports(server.address, "ana").await.unwrap();
     doors.push(Box::new(Embedded::open(&server.engine, "ana")));
+    doors.push(Box::new(Flight::open(&server.engine, "ana").await));
     doors
 }
 

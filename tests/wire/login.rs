@@ -3,8 +3,9 @@
 use std::process::Command;
 use std::sync::Arc;
 
+use engine::TlsOptions;
 use engine::{AccessConfig, ScramVerifier, UnknownUsers, UserEntry};
-use frontend_postgres::{PostgresOptions, TlsOptions};
+use frontend_postgres::PostgresOptions;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};

@@ -79,7 +79,8 @@ impl CopyFormat {
 }
 
 /// Writes one COPY. Call [`header`](Self::header) once, [`encode`](Self::encode) for each batch, then
-/// [`trailer`](Self::trailer).
+/// [`trailer`](Self::trailer); or, for a file, [`file_header`](Self::file_header),
+/// [`encode_file`](Self::encode_file) and [`file_trailer`](Self::file_trailer).
 #[derive(Debug, Clone)]
 pub struct CopyEncoder {
     oids: Vec<u32>,
@@ -111,6 +112,17 @@ impl CopyEncoder {
     pub fn header(&self, out: &mut Vec<u8>) {
         let start = out.len();
         begin_message(out);
+        let empty = out.len();
+        self.file_header(out);
+        if out.len() == empty {
+            return out.truncate(start);
+        }
+        // Column names do not fill a gibibyte.
+        let _ = finish_message(out, start);
+    }
+
+    /// As [`header`](Self::header), as a file has it: without the message around it.
+    pub fn file_header(&self, out: &mut Vec<u8>) {
         match &self.format {
             CopyFormat::Binary => out.extend_from_slice(BINARY_HEADER),
             CopyFormat::Text {
@@ -148,10 +160,8 @@ impl CopyEncoder {
                 }
                 out.push(b'\n');
             }
-            CopyFormat::Text { .. } | CopyFormat::Csv { .. } => return out.truncate(start),
+            CopyFormat::Text { .. } | CopyFormat::Csv { .. } => {}
         }
-        // Column names do not fill a gibibyte.
-        let _ = finish_message(out, start);
     }
 
     /// Appends what stands behind the last row, if anything.
@@ -159,8 +169,15 @@ impl CopyEncoder {
         if self.format == CopyFormat::Binary {
             let start = out.len();
             begin_message(out);
-            out.extend_from_slice(&(-1_i16).to_be_bytes());
+            self.file_trailer(out);
             let _ = finish_message(out, start);
+        }
+    }
+
+    /// As [`trailer`](Self::trailer), without the message around it.
+    pub fn file_trailer(&self, out: &mut Vec<u8>) {
+        if self.format == CopyFormat::Binary {
+            out.extend_from_slice(&(-1_i16).to_be_bytes());
         }
     }
 
@@ -169,6 +186,23 @@ impl CopyEncoder {
     /// # Errors
     /// As [`RowEncoder::encode_data_rows`](crate::RowEncoder::encode_data_rows).
     pub fn encode(&self, batch: &RecordBatch, rows: Range<usize>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        self.encode_rows::<true>(batch, rows, out)
+    }
+
+    /// As [`encode`](Self::encode), as a file has the rows: without the messages around them.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn encode_file(&self, batch: &RecordBatch, rows: Range<usize>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        self.encode_rows::<false>(batch, rows, out)
+    }
+
+    fn encode_rows<const FRAMED: bool>(
+        &self,
+        batch: &RecordBatch,
+        rows: Range<usize>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
         let columns = bind_columns(&self.oids, batch, &self.session)?;
         let rows = rows.start..rows.end.min(batch.num_rows());
         reserve(out, &columns, rows.len(), batch.num_rows());
@@ -181,7 +215,9 @@ impl CopyEncoder {
             .collect();
         for row in rows {
             let start = out.len();
-            begin_message(out);
+            if FRAMED {
+                begin_message(out);
+            }
             let written = match &self.format {
                 CopyFormat::Binary => binary_row(out, &columns, row),
                 CopyFormat::Text { delimiter, null, .. } => text_row(out, &columns, row, *delimiter, null.as_bytes()),
@@ -202,7 +238,8 @@ impl CopyEncoder {
                     style.row(out, &columns, row, force_quote)
                 }
             };
-            if let Err(failure) = written.and_then(|()| finish_message(out, start)) {
+            let finished = written.and_then(|()| if FRAMED { finish_message(out, start) } else { Ok(()) });
+            if let Err(failure) = finished {
                 out.truncate(start);
                 return Err(failure.into_error());
             }

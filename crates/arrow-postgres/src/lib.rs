@@ -11,6 +11,7 @@ mod calendar;
 mod column;
 mod copy;
 mod decode;
+pub mod digits;
 mod error;
 mod float;
 mod json;

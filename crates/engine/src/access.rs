@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use aws_lc_rs::digest;
 use contract::{Error, ErrorKind, Identity, Result};
 
 use crate::scram::ScramVerifier;
@@ -80,6 +81,8 @@ pub(crate) struct AccessState {
     /// Differs after each reload, even back to an earlier content: whatever was made under other rules is not reused.
     pub(crate) version: u64,
     users: HashMap<String, (UserEntry, Arc<Identity>)>,
+    /// By the SHA-256 of the key.
+    api_keys: HashMap<[u8; 32], Arc<Identity>>,
     trust_loopback: bool,
     unknown_users: UnknownUsers,
 }
@@ -97,10 +100,16 @@ impl AccessState {
             }
             (entry.name.clone(), (entry, Arc::new(identity.build())))
         });
+        let users: HashMap<_, _> = users.collect();
+        let api_keys = users.values().flat_map(|(entry, identity)| {
+            let hashes = entry.api_keys.iter().filter_map(|hash| key_hash(hash));
+            hashes.map(|hash| (hash, Arc::clone(identity)))
+        });
         Self {
             rules: config.rules,
             version: VERSION.fetch_add(1, Ordering::Relaxed),
-            users: users.collect(),
+            api_keys: api_keys.collect(),
+            users,
             trust_loopback: config.trust_loopback,
             unknown_users: config.unknown_users,
         }
@@ -121,6 +130,24 @@ impl AccessState {
                 LoginMethod::Scram(ScramVerifier::fake(user, secret, iterations))
             }
         }
+    }
+
+    /// The user that holds this API key.
+    pub(crate) fn by_api_key(&self, key: &str) -> Option<Arc<Identity>> {
+        let hash = digest::digest(&digest::SHA256, key.as_bytes());
+        let hash: [u8; 32] = hash.as_ref().try_into().ok()?;
+        self.api_keys.get(&hash).cloned()
+    }
+
+    /// Differs after the user's password has changed.
+    pub(crate) fn password_stamp(&self, user: &str) -> [u8; 32] {
+        let verifier = self.users.get(user).and_then(|(entry, _)| entry.verifier.as_ref());
+        verifier.map_or([0; 32], |verifier| verifier.stored_key)
+    }
+
+    /// What other names may do from this machine without a proof; none where a proof is needed.
+    pub(crate) fn trusts_loopback(&self) -> Option<UnknownUsers> {
+        self.trust_loopback.then_some(self.unknown_users)
     }
 
     /// The identity behind a proven name.
@@ -155,4 +182,17 @@ impl AccessState {
             format!("password authentication failed for user \"{user}\""),
         ))
     }
+}
+
+/// Reads `sha256:` and 64 hex digits.
+fn key_hash(text: &str) -> Option<[u8; 32]> {
+    let digits = text.strip_prefix("sha256:")?.as_bytes();
+    let mut hash = [0; 32];
+    if digits.len() != 2 * hash.len() {
+        return None;
+    }
+    for (byte, pair) in hash.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(hash)
 }

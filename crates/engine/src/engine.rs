@@ -11,7 +11,9 @@ use federation::Source;
 use tokio::sync::Semaphore;
 
 use crate::access::{AccessConfig, AccessState, LoginMethod};
+use crate::authenticate::{PROVEN_LIFETIME, PROVEN_MAX};
 use crate::client_session::{ClientSession, SessionOptions};
+use crate::login_guard::LoginGuard;
 use crate::planning::{PlanCache, template_state};
 
 /// How an [`Engine`] is bounded and what short names mean.
@@ -86,6 +88,11 @@ impl EngineBuilder {
             template,
             plans: PlanCache::new(),
             secret,
+            logins: LoginGuard::default(),
+            proven: moka::sync::Cache::builder()
+                .max_capacity(PROVEN_MAX)
+                .time_to_live(PROVEN_LIFETIME)
+                .build(),
             started: chrono::Utc::now().timestamp_micros(),
         })))
     }
@@ -132,8 +139,11 @@ pub(crate) struct Shared {
     pub(crate) template: SessionState,
     pub(crate) plans: PlanCache,
     pub(crate) admission: Arc<Semaphore>,
-    /// Makes the verifiers of users who do not exist; new at each start.
-    secret: [u8; 32],
+    /// Makes the verifiers of users who do not exist, and tokens; new at each start.
+    pub(crate) secret: [u8; 32],
+    pub(crate) logins: LoginGuard,
+    /// Passwords that were proven lately, by a keyed hash of what was shown.
+    pub(crate) proven: moka::sync::Cache<Arc<[u8]>, Arc<Identity>>,
     /// When the engine was made, in microseconds since 1970-01-01 UTC.
     pub(crate) started: i64,
 }
@@ -190,15 +200,9 @@ impl Engine {
         self.0.access.load().login_method(user, loopback, &self.0.secret)
     }
 
-    /// Checks a password that was sent in clear.
-    ///
-    /// # Errors
-    /// `InvalidPassword`, the same whether the user or the password is wrong.
-    pub fn verify_password(&self, user: &str, password: &str, loopback: bool) -> Result<Arc<Identity>> {
-        self.0
-            .access
-            .load()
-            .verify_password(user, password, loopback, &self.0.secret)
+    /// Who failed to log in lately, on any door.
+    pub fn login_guard(&self) -> &LoginGuard {
+        &self.0.logins
     }
 
     /// The identity of a user that has proven who it is.

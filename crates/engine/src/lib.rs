@@ -8,25 +8,37 @@
 //! type appears in this crate. Start reading at [`Engine`], then [`ClientSession`].
 
 mod access;
+mod authenticate;
 mod client_session;
 mod engine;
 mod frontend;
+mod listing;
+mod login_guard;
 mod metadata;
 mod planning;
 mod result_stream;
 mod scram;
 mod settings;
 mod statement;
+mod table_query;
+mod throttle;
+mod tls;
 
 pub use access::{AccessConfig, LoginMethod, UnknownUsers, UserEntry};
+pub use authenticate::Credentials;
 pub use client_session::{ClientSession, Outcome, SessionOptions, TransactionStatus};
 pub use engine::{Engine, EngineBuilder, EngineOptions};
 pub use frontend::{FrontEnd, Frontend, Shutdown};
+pub use listing::{ListedSchema, ListedTable};
+pub use login_guard::LoginGuard;
 pub use postgres_dialect::{CopyFormat, CopyOptions, ForceQuote};
 pub use result_stream::ResultStream;
 pub use scram::ScramVerifier;
 pub use settings::SERVER_VERSION;
 pub use statement::{PreparedStatement, StatementText};
+pub use table_query::{Comparison, Filter, Literal, Order, TableColumns, TableQuery};
+pub use throttle::Throttle;
+pub use tls::{Tls, TlsOptions, TlsState};
 
 #[cfg(test)]
 mod tests;

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::constant_time;
+use engine::Throttle;
 use parking_lot::Mutex;
 use rand::Rng;
 use tokio_util::sync::CancellationToken;
-
-use crate::throttle::Throttle;
 
 /// Secrets of protocol 3.0 have no more room than this.
 const SHORT_SECRET_BYTES: usize = 4;

@@ -27,10 +27,8 @@ mod server;
 mod simple_query;
 mod startup;
 mod startup_message;
-mod throttle;
-mod tls;
 mod transport;
 mod wire;
 
-pub use options::{PostgresOptions, TlsOptions};
+pub use options::PostgresOptions;
 pub use server::PostgresFrontend;

@@ -1,12 +1,10 @@
 //! Who the client is: trust, or SCRAM. Whatever goes wrong is fatal: no error of a directory, a password or a setting
 //! leaves a connection that can be used.
 
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use contract::{Error, ErrorKind, Identity};
-use engine::{ClientSession, Engine, FrontEnd, LoginMethod, ScramVerifier, SessionOptions, Shutdown};
+use engine::{ClientSession, Engine, FrontEnd, LoginGuard, LoginMethod, ScramVerifier, SessionOptions, Shutdown};
 use pgwire::messages::startup::{Authentication, BackendKeyData, NegotiateProtocolVersion, SecretKey};
 
 use crate::cancel::{CancelRegistry, Entry};
@@ -18,56 +16,16 @@ use crate::parameter_status;
 use crate::scram::{self, Exchange, MECHANISM, MECHANISM_PLUS};
 use crate::startup::Opened;
 use crate::startup_message::MINOR_MAX;
-use crate::throttle::Throttle;
 use crate::wire;
 
 /// Protocol 3.2 brought secrets longer than four bytes.
 const MINOR_LONG_SECRET: u16 = 2;
 
-/// Wrong passwords for one account from one address within [`WRONG_PASSWORDS_WINDOW`]; the account's owner elsewhere
-/// is not locked out.
-const WRONG_PASSWORDS_OF_ACCOUNT_MAX: u32 = 10;
-/// Wrong passwords from one address whatever the account: many people may share an address.
-const WRONG_PASSWORDS_OF_ADDRESS_MAX: u32 = 100;
-const WRONG_PASSWORDS_WINDOW: Duration = Duration::from_secs(60);
-
-/// What connections have in common before they are sessions.
-#[derive(Debug)]
-pub(crate) struct Doorkeeper {
-    pub(crate) cancels: Arc<CancelRegistry>,
-    of_account: Throttle<(IpAddr, String)>,
-    of_address: Throttle<IpAddr>,
-}
-
-impl Default for Doorkeeper {
-    fn default() -> Self {
-        Self {
-            cancels: Arc::default(),
-            of_account: Throttle::new(WRONG_PASSWORDS_OF_ACCOUNT_MAX, WRONG_PASSWORDS_WINDOW),
-            of_address: Throttle::new(WRONG_PASSWORDS_OF_ADDRESS_MAX, WRONG_PASSWORDS_WINDOW),
-        }
-    }
-}
-
-impl Doorkeeper {
-    /// Whether no password of this user from this address is believed at present.
-    fn is_closed(&self, peer: IpAddr, user: &str) -> bool {
-        let now = Instant::now();
-        self.of_address.is_exceeded(&peer, now) || self.of_account.is_exceeded(&(peer, user.to_owned()), now)
-    }
-
-    fn count_failure(&self, peer: IpAddr, user: &str) {
-        let now = Instant::now();
-        self.of_address.count(peer, now);
-        self.of_account.count((peer, user.to_owned()), now);
-    }
-}
-
 /// Proves who the client is and opens its session. None if the login failed; the client has been told.
 pub(crate) async fn log_in(
     mut opened: Opened,
     engine: &Engine,
-    doorkeeper: &Doorkeeper,
+    cancels: &Arc<CancelRegistry>,
     shutdown: &Shutdown,
 ) -> Option<Conversation> {
     if shutdown.stop_accepting.is_cancelled() {
@@ -77,7 +35,7 @@ pub(crate) async fn log_in(
             .await;
         return None;
     }
-    match session(&mut opened, engine, doorkeeper).await {
+    match session(&mut opened, engine, cancels).await {
         Ok((session, entry)) => Some(Conversation::new(opened.wire, session, entry, shutdown.clone())),
         Err(wire::Failure::Gone) => None,
         Err(wire::Failure::Error(error)) => {
@@ -90,7 +48,7 @@ pub(crate) async fn log_in(
 async fn session(
     opened: &mut Opened,
     engine: &Engine,
-    doorkeeper: &Doorkeeper,
+    cancels: &Arc<CancelRegistry>,
 ) -> Result<(ClientSession, Entry), wire::Failure> {
     let negotiated = opened.startup.minor.min(MINOR_MAX);
     if negotiated != opened.startup.minor || !opened.startup.unknown_options.is_empty() {
@@ -98,8 +56,8 @@ async fn session(
         let unknown = std::mem::take(&mut opened.startup.unknown_options);
         opened.wire.writer.put(&NegotiateProtocolVersion::new(newest, unknown));
     }
-    let identity = authenticate(opened, engine, doorkeeper).await?;
-    let entry = doorkeeper.cancels.enter(negotiated >= MINOR_LONG_SECRET);
+    let identity = authenticate(opened, engine).await?;
+    let entry = cancels.enter(negotiated >= MINOR_LONG_SECRET);
     let user = &opened.startup.user;
     // libpq fills in the user's name when no database is given.
     let database = opened.startup.database.take();
@@ -122,11 +80,7 @@ async fn session(
     Ok((session, entry))
 }
 
-async fn authenticate(
-    opened: &mut Opened,
-    engine: &Engine,
-    doorkeeper: &Doorkeeper,
-) -> Result<Arc<Identity>, wire::Failure> {
+async fn authenticate(opened: &mut Opened, engine: &Engine) -> Result<Arc<Identity>, wire::Failure> {
     let user = opened.startup.user.clone();
     let identity = || {
         engine
@@ -142,7 +96,7 @@ async fn authenticate(
             );
             Err(WireError::of(&engine.identity(&user).err().unwrap_or(unknown), None).into())
         }
-        LoginMethod::Scram(verifier) => match prove(opened, verifier, doorkeeper).await {
+        LoginMethod::Scram(verifier) => match prove(opened, verifier, engine.login_guard()).await {
             Ok(()) => identity(),
             Err(Some(scram::Failure::WrongPassword)) => {
                 tracing::info!(user, peer = %opened.peer, "wrong password");
@@ -157,15 +111,11 @@ async fn authenticate(
 
 /// The SASL dialogue. Whoever guessed too often goes through it like everybody, and fails whatever the proof says:
 /// nothing tells a guesser that a guess was right, or that it was not looked at.
-async fn prove(
-    opened: &mut Opened,
-    verifier: ScramVerifier,
-    doorkeeper: &Doorkeeper,
-) -> Result<(), Option<scram::Failure>> {
+async fn prove(opened: &mut Opened, verifier: ScramVerifier, guard: &LoginGuard) -> Result<(), Option<scram::Failure>> {
     let peer = opened.peer;
     let user = opened.startup.user.clone();
     let outcome = match exchange(opened, verifier).await {
-        Ok(_) if doorkeeper.is_closed(peer, &user) => Err(Some(scram::Failure::WrongPassword)),
+        Ok(_) if guard.is_closed(peer, &user) => Err(Some(scram::Failure::WrongPassword)),
         Ok(last) => {
             opened.wire.writer.put(&last);
             Ok(())
@@ -173,7 +123,7 @@ async fn prove(
         Err(failure) => Err(failure),
     };
     if let Err(Some(scram::Failure::WrongPassword)) = outcome {
-        doorkeeper.count_failure(peer, &user);
+        guard.count_failure(peer, &user);
     }
     outcome
 }

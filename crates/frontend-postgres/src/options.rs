@@ -1,5 +1,6 @@
-use std::path::PathBuf;
 use std::time::Duration;
+
+use engine::TlsOptions;
 
 /// How a [`PostgresFrontend`](crate::PostgresFrontend) is bounded and secured.
 #[derive(Debug, Clone)]
@@ -26,15 +27,4 @@ impl Default for PostgresOptions {
             connections_max: 500,
         }
     }
-}
-
-/// The files that TLS needs, in PEM.
-#[derive(Debug, Clone)]
-pub struct TlsOptions {
-    /// The server's certificate, followed by those that lead to its root.
-    pub cert_path: PathBuf,
-    /// Its private key.
-    pub key_path: PathBuf,
-    /// With it, every client must show a certificate that these authorities signed.
-    pub client_ca: Option<PathBuf>,
 }

@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use contract::Result;
-use engine::{Engine, Frontend, Shutdown};
+use engine::{Engine, Frontend, Shutdown, Tls};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::PostgresOptions;
+use crate::cancel::CancelRegistry;
 use crate::error::WireError;
-use crate::login::{self, Doorkeeper};
-use crate::startup;
-use crate::tls::Tls;
+use crate::login;
+use crate::startup::{self, ALPN};
 
 /// Connections that have not introduced themselves yet, beside those that have. Each holds one small packet for at
 /// most the login timeout; more are closed at once, so that a flood of silent ones costs no more than this.
@@ -34,7 +34,7 @@ const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(30), Duration:
 pub struct PostgresFrontend {
     options: PostgresOptions,
     tls: Option<Tls>,
-    doorkeeper: Doorkeeper,
+    cancels: Arc<CancelRegistry>,
     opening: Arc<Semaphore>,
     sessions: Arc<Semaphore>,
 }
@@ -46,8 +46,8 @@ impl PostgresFrontend {
     /// `Configuration` if a file for TLS cannot be used; the message names it.
     pub fn new(options: PostgresOptions) -> Result<Self> {
         Ok(Self {
-            tls: options.tls.clone().map(Tls::new).transpose()?,
-            doorkeeper: Doorkeeper::default(),
+            tls: options.tls.clone().map(|tls| Tls::new(tls, &[ALPN])).transpose()?,
+            cancels: Arc::default(),
             opening: Arc::new(Semaphore::new(OPENING_MAX)),
             sessions: Arc::new(Semaphore::new(options.connections_max)),
             options,
@@ -68,13 +68,13 @@ impl PostgresFrontend {
         };
         let login = async {
             let tls = self.tls.as_ref().map(Tls::state);
-            let opened = startup::open(stream, peer, &self.options, tls, &self.doorkeeper.cancels).await?;
+            let opened = startup::open(stream, peer, &self.options, tls, &self.cancels).await?;
             let Ok(session) = Arc::clone(&self.sessions).try_acquire_owned() else {
                 let error = WireError::new("53300", "sorry, too many clients already");
                 opened.wire.close_with(&error.fatal()).await;
                 return None;
             };
-            let conversation = login::log_in(opened, &engine, &self.doorkeeper, &shutdown).await?;
+            let conversation = login::log_in(opened, &engine, &self.cancels, &shutdown).await?;
             Some((conversation, session))
         };
         let Ok(Some((conversation, _session))) = tokio::time::timeout(self.options.login_timeout, login).await else {

@@ -6,6 +6,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use engine::TlsState;
 use futures::FutureExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -16,9 +17,11 @@ use crate::cancel::CancelRegistry;
 use crate::error::WireError;
 use crate::frame::SMALL_BYTES_MAX;
 use crate::startup_message::StartupMessage;
-use crate::tls::{ALPN, TlsState};
 use crate::transport::Transport;
 use crate::wire::Wire;
+
+/// The protocol name that clients of direct TLS must offer.
+pub(crate) const ALPN: &[u8] = b"postgresql";
 
 const CODE_CANCEL: u32 = 80_877_102;
 const CODE_TLS: u32 = 80_877_103;

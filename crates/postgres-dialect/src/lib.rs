@@ -29,7 +29,7 @@ pub use dialect::LakegateDialect;
 pub use functions::{aggregate_functions, operators, scalar_functions, session_functions};
 pub use names::{quote_identifier, quote_literal, split_name};
 pub use object_names::{object_name, show_object_names};
-pub use parse::{Limits, parse};
+pub use parse::{Limits, parse, parse_question_marks};
 pub use rewrite::{display_name, rewrite, settings_written};
 pub use session_facts::{SERVER_VERSION, SessionFacts};
 pub use unknowns::resolve_unknowns;

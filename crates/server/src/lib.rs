@@ -20,6 +20,7 @@ mod api_key;
 pub mod command;
 pub mod config;
 pub mod demo;
+mod doors;
 mod location;
 mod output;
 mod policy_test;

@@ -3,29 +3,21 @@
 use std::collections::{BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use contract::{Error, ErrorKind, Result};
 use engine::{AccessConfig, Engine};
-use frontend_postgres::{PostgresFrontend, PostgresOptions};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::config::{self, Config, Listen, ServiceConfig, ServiceKind};
+use crate::doors::{self, Doors};
 use crate::rule_check;
 use crate::wiring::Setup;
 
 /// Writing a file is several events; this long after the first one all of them have come.
 const DEBOUNCE: Duration = Duration::from_millis(300);
-
-/// A front end in use, and what it was made with.
-#[derive(Debug)]
-pub(crate) struct Served {
-    pub(crate) front_end: Arc<PostgresFrontend>,
-    pub(crate) options: PostgresOptions,
-}
 
 /// Reads the configuration again and puts it in force, all or nothing.
 #[derive(Debug)]
@@ -34,7 +26,6 @@ pub(crate) struct Reloader {
     /// The configuration as the start found it, without what the command line says.
     started: Config,
     engine: Engine,
-    served: Option<Served>,
     /// Compares the rules in force with what exists.
     comparing: Option<JoinHandle<()>>,
     services: Vec<ServiceConfig>,
@@ -44,7 +35,7 @@ pub(crate) struct Reloader {
 
 impl Reloader {
     /// `started` is the configuration as the file has it.
-    pub(crate) fn new(setup: Setup, started: Config, engine: Engine, served: Option<Served>) -> Self {
+    pub(crate) fn new(setup: Setup, started: Config, engine: Engine) -> Self {
         let files = if setup.demo.is_some() {
             Vec::new()
         } else {
@@ -56,7 +47,6 @@ impl Reloader {
             setup,
             started,
             engine,
-            served,
             comparing: None,
             files,
             fingerprint,
@@ -84,20 +74,20 @@ impl Reloader {
     }
 
     /// Reloads if some file's content differs from what was last looked at.
-    pub(crate) fn reload_if_changed(&mut self) {
+    pub(crate) fn reload_if_changed(&mut self, doors: &Doors) {
         if fingerprint(&self.files) != self.fingerprint {
-            self.reload("a file changed");
+            self.reload("a file changed", doors);
         }
     }
 
     /// Reloads; a mistake changes nothing and is logged.
-    pub(crate) fn reload(&mut self, why: &str) {
+    pub(crate) fn reload(&mut self, why: &str, doors: &Doors) {
         if self.setup.demo.is_some() {
             tracing::info!(why, "nothing to reload: the demo's rules are built in");
             return;
         }
         self.fingerprint = fingerprint(&self.files);
-        match self.try_reload() {
+        match self.try_reload(doors) {
             Ok(()) => tracing::info!(why, "reloaded rules, users, services and certificates"),
             Err(error) => {
                 let hint = error.hint().unwrap_or_default();
@@ -111,22 +101,18 @@ impl Reloader {
         }
     }
 
-    fn try_reload(&mut self) -> Result<()> {
+    fn try_reload(&mut self, doors: &Doors) -> Result<()> {
         let config = self.setup.read_again()?;
         self.check_reachable(&config)?;
         let access = self.setup.access(&config)?;
-        // What is made here is thrown away: it tells whether the certificates can be used before anything changes.
-        if let Some(served) = &self.served {
-            PostgresFrontend::new(served.options.clone())?;
-        }
+        // Before anything changes.
+        doors.check_tls()?;
         // Sources that stay as they are keep their open tables.
         if config.services != self.services || config.services.iter().any(has_secret_file) {
             self.engine.reload_sources(self.setup.sources(&config)?)?;
             self.services.clone_from(&config.services);
         }
-        if let Some(served) = &self.served {
-            served.front_end.reload_tls()?;
-        }
+        doors.reload_tls()?;
         self.engine.reload_access(access.clone());
         self.files = config.files();
         // The certificates in use are those of the start, whatever the file names now.
@@ -141,16 +127,20 @@ impl Reloader {
         Ok(())
     }
 
-    /// The address stays what it was at the start: it must not become open to everybody.
+    /// The addresses stay what they were at the start: none must become open to everybody.
     fn check_reachable(&self, config: &Config) -> Result<()> {
-        let Listen::On(address) = &self.setup.config.server.postgres else {
-            return Ok(());
-        };
-        if config.access.is_some() || address.is_loopback() {
+        if config.access.is_some() {
             return Ok(());
         }
-        let message = format!("[access] is gone, but the server listens on {address}");
-        Err(Error::new(ErrorKind::Configuration, message))
+        for listen in doors::addresses(&self.setup.config.server) {
+            if let Listen::On(address) = listen
+                && !address.is_loopback()
+            {
+                let message = format!("[access] is gone, but the server listens on {address}");
+                return Err(Error::new(ErrorKind::Configuration, message));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -232,12 +222,23 @@ fn folder_of(file: &Path) -> &Path {
 
 #[cfg(test)]
 mod tests {
-    use engine::Frontend as _;
     use rustls::pki_types::CertificateDer;
     use rustls::pki_types::pem::PemObject as _;
 
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+
     use super::*;
     use crate::wiring::Origin;
+
+    /// All doors on free ports.
+    const PORTS: &str = "postgres = \"127.0.0.1:0\"\nflight = \"127.0.0.1:0\"\nrest = \"127.0.0.1:0\"\n";
+
+    async fn open(setup: &Setup, engine: &Engine) -> Doors {
+        let mut doors = Doors::open(&setup.config.server).await.unwrap();
+        doors.serve(engine);
+        doors
+    }
 
     fn write(folder: &Path, name: &str, text: &str) {
         std::fs::write(folder.join(name), text).unwrap();
@@ -249,7 +250,7 @@ mod tests {
         let root = folder.path();
         let config = |users: &str| {
             format!(
-                "[[service]]\nname = \"lake\"\ntype = \"delta\"\nlocation = \".\"\n[access]\nrules = [\"access.sql\"]\n{users}"
+                "[server]\n{PORTS}[[service]]\nname = \"lake\"\ntype = \"delta\"\nlocation = \".\"\n[access]\nrules = [\"access.sql\"]\n{users}"
             )
         };
         write(root, "access.sql", "CREATE ROLE reader;");
@@ -263,7 +264,8 @@ mod tests {
         let setup = Setup::load(&origin, &|_| {}).await.unwrap();
         let engine = setup.engine().unwrap();
         let started = setup.config.clone();
-        let mut reloader = Reloader::new(setup, started, engine.clone(), None);
+        let doors = open(&setup, &engine).await;
+        let mut reloader = Reloader::new(setup, started, engine.clone());
         let mut watch = Watch::start(reloader.files());
         assert!(engine.identity("ann").is_ok() && engine.identity("bob").is_err());
 
@@ -273,18 +275,18 @@ mod tests {
             &config("[[access.user]]\nname = \"bob\"\nrole = [\"reader\"]\n"),
         );
         watch.changed().await;
-        reloader.reload_if_changed();
+        reloader.reload_if_changed(&doors);
         assert!(engine.identity("ann").is_ok() && engine.identity("bob").is_err());
 
         // As editors do: write beside, rename over.
         write(root, "new.toml", &config("[[access.user]]\nname = \"bob\"\n"));
         std::fs::rename(root.join("new.toml"), root.join("lakegate.toml")).unwrap();
         watch.changed().await;
-        reloader.reload_if_changed();
+        reloader.reload_if_changed(&doors);
         assert!(engine.identity("ann").is_err() && engine.identity("bob").is_ok());
 
         write(root, "access.sql", "CREATE NONSENSE;");
-        reloader.reload("test");
+        reloader.reload("test", &doors);
         assert!(engine.identity("bob").is_ok());
     }
 
@@ -326,7 +328,7 @@ mod tests {
     }
 
     /// Whether a client that trusts the certificate in the file can open a connection.
-    async fn trusted(folder: &Path, address: std::net::SocketAddr) -> bool {
+    async fn trusted_at(folder: &Path, protocol: &'static str, address: SocketAddr) -> bool {
         let certificate = CertificateDer::from_pem_file(folder.join("cert.pem")).unwrap();
         tokio::task::spawn_blocking(move || {
             let mut roots = rustls::RootCertStore::empty();
@@ -337,7 +339,7 @@ mod tests {
                 .unwrap()
                 .with_root_certificates(roots)
                 .with_no_client_auth();
-            client.alpn_protocols = vec![b"postgresql".to_vec()];
+            client.alpn_protocols = vec![protocol.as_bytes().to_vec()];
             let mut tls = rustls::ClientConnection::new(Arc::new(client), "localhost".try_into().unwrap()).unwrap();
             let mut stream = std::net::TcpStream::connect(address).unwrap();
             while tls.is_handshaking() {
@@ -351,6 +353,16 @@ mod tests {
         .unwrap()
     }
 
+    /// Whether each door is trusted, all of them alike.
+    async fn trusted(folder: &Path, doors: &Doors) -> bool {
+        let mut all = Vec::new();
+        for (protocol, address) in ["postgresql", "h2", "http/1.1"].into_iter().zip(doors.bound()) {
+            all.push(trusted_at(folder, protocol, address.unwrap()).await);
+        }
+        assert!(all.iter().all(|trusted| *trusted == all[0]), "{all:?}");
+        all[0]
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn a_reload_takes_new_certificates_or_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
@@ -362,7 +374,7 @@ mod tests {
         }
         let config = |users: &str| {
             format!(
-                "[server]\ntls = {{ cert = \"cert.pem\", key = \"key.pem\" }}\n[[service]]\nname = \"lake\"\ntype = \"delta\"\nlocation = \".\"\n[access]\nrules = []\n{users}"
+                "[server]\n{PORTS}tls = {{ cert = \"cert.pem\", key = \"key.pem\" }}\n[[service]]\nname = \"lake\"\ntype = \"delta\"\nlocation = \".\"\n[access]\nrules = []\n{users}"
             )
         };
         write(root, "lakegate.toml", &config("[[access.user]]\nname = \"ann\"\n"));
@@ -375,36 +387,30 @@ mod tests {
         let setup = Setup::load(&origin, &|_| {}).await.unwrap();
         let started = setup.config.clone();
         let engine = setup.engine().unwrap();
-        let Listen::On(listen) = &started.server.postgres else {
-            panic!("off")
-        };
-        let options = crate::serve::postgres_options(&started, listen);
-        let front_end = Arc::new(PostgresFrontend::new(options.clone()).unwrap());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let shutdown = engine::Shutdown::default();
-        let serving = tokio::spawn(Arc::clone(&front_end).serve(listener, engine.clone(), shutdown.clone()));
-        let mut reloader = Reloader::new(setup, started, engine.clone(), Some(Served { front_end, options }));
+        let mut doors = open(&setup, &engine).await;
+        let mut reloader = Reloader::new(setup, started, engine.clone());
         assert!(reloader.files().contains(&root.join("cert.pem")));
-        assert!(trusted(root, address).await);
+        assert!(trusted(root, &doors).await);
 
         assert!(certificate(root));
-        assert!(!trusted(root, address).await, "the old one is served until it is told");
-        reloader.reload("SIGHUP");
-        assert!(trusted(root, address).await);
+        assert!(!trusted(root, &doors).await, "the old one is served until it is told");
+        reloader.reload("SIGHUP", &doors);
+        assert!(trusted(root, &doors).await);
 
         // A key that is none: neither it nor the new user comes in force.
         write(root, "key.pem", "nonsense");
         write(root, "lakegate.toml", &config("[[access.user]]\nname = \"bob\"\n"));
-        reloader.reload("SIGHUP");
-        assert!(trusted(root, address).await);
+        reloader.reload("SIGHUP", &doors);
+        assert!(trusted(root, &doors).await);
         assert!(engine.identity("ann").is_ok() && engine.identity("bob").is_err());
 
         assert!(certificate(root));
-        reloader.reload_if_changed();
-        assert!(trusted(root, address).await);
+        reloader.reload_if_changed(&doors);
+        assert!(trusted(root, &doors).await);
         assert!(engine.identity("ann").is_err() && engine.identity("bob").is_ok());
-        shutdown.cancel_all.cancel();
-        serving.await.unwrap().unwrap();
+        doors
+            .drain(Duration::from_secs(60), std::future::pending())
+            .await
+            .unwrap();
     }
 }

@@ -132,13 +132,18 @@ impl ClientSession {
     /// # Errors
     /// `Syntax` with the place, `StatementTooComplex`.
     pub fn parse(&self, sql: &str) -> Result<Vec<StatementText>> {
-        let whole: Arc<str> = sql.into();
-        let parsed = postgres_dialect::parse(sql, &self.limits)?;
-        let with_text = |parsed| StatementText {
-            whole: Arc::clone(&whole),
-            parsed: Arc::new(parsed),
-        };
-        Ok(parsed.into_iter().map(with_text).collect())
+        Ok(with_text(sql, postgres_dialect::parse(sql, &self.limits)?))
+    }
+
+    /// [`parse`](Self::parse) of a text whose parameters are written `?`.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse); `Syntax` also for `$n` beside `?`.
+    pub fn parse_question_marks(&self, sql: &str) -> Result<Vec<StatementText>> {
+        Ok(with_text(
+            sql,
+            postgres_dialect::parse_question_marks(sql, &self.limits)?,
+        ))
     }
 
     /// Finds out a statement's parameters and columns. `declared` gives types of the first parameters, where known.
@@ -295,6 +300,15 @@ impl ClientSession {
         }
         Ok(())
     }
+}
+
+fn with_text(sql: &str, parsed: Vec<postgres_dialect::ParsedStatement>) -> Vec<StatementText> {
+    let whole: Arc<str> = sql.into();
+    let with_text = |parsed| StatementText {
+        whole: Arc::clone(&whole),
+        parsed: Arc::new(parsed),
+    };
+    parsed.into_iter().map(with_text).collect()
 }
 
 fn default_catalog(engine: &Engine, identity: &Identity, asked: Option<String>) -> Result<String> {

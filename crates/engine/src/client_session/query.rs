@@ -18,7 +18,7 @@ use crate::result_stream::{GuardedStream, ResultStream};
 use crate::statement::{PreparedStatement, StatementText};
 
 /// What a session's planning stands on while one statement is worked on.
-struct Ground {
+pub(crate) struct Ground {
     access: Arc<crate::access::AccessState>,
     sources: Arc<crate::engine::SourceSet>,
     search_path: Vec<String>,
@@ -26,7 +26,7 @@ struct Ground {
 }
 
 impl ClientSession {
-    fn ground(&self) -> Ground {
+    pub(crate) fn ground(&self) -> Ground {
         Ground {
             access: self.engine.shared().access.load_full(),
             sources: self.engine.shared().sources.load_full(),
@@ -35,7 +35,7 @@ impl ClientSession {
         }
     }
 
-    fn finder<'a>(&'a self, ground: &'a Ground, ctx: &'a QueryContext) -> TableFinder<'a> {
+    pub(crate) fn finder<'a>(&'a self, ground: &'a Ground, ctx: &'a QueryContext) -> TableFinder<'a> {
         TableFinder {
             sources: &ground.sources,
             access: &ground.access,

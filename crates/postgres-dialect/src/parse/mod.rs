@@ -34,6 +34,19 @@ pub(crate) struct Scope<'t> {
 /// [`ErrorKind::Syntax`] with PostgreSQL's wording and a position, [`ErrorKind::StatementTooComplex`] beyond the
 /// limits, [`ErrorKind::Unsupported`] for what PostgreSQL's grammar has inside a query and this one has not.
 pub fn parse(sql: &str, limits: &Limits) -> Result<Vec<ParsedStatement>> {
+    parse_tokens(sql, limits, false)
+}
+
+/// [`parse`] of a text whose parameters are written `?`: the first stands for `$1`, and so on. No other sign or text
+/// that holds a question mark is touched.
+///
+/// # Errors
+/// As [`parse`]; `Syntax` also if the text has both.
+pub fn parse_question_marks(sql: &str, limits: &Limits) -> Result<Vec<ParsedStatement>> {
+    parse_tokens(sql, limits, true)
+}
+
+fn parse_tokens(sql: &str, limits: &Limits, question_marks: bool) -> Result<Vec<ParsedStatement>> {
     if sql.len() > limits.text_bytes {
         return Err(Error::new(
             ErrorKind::StatementTooComplex,
@@ -45,7 +58,10 @@ pub fn parse(sql: &str, limits: &Limits) -> Result<Vec<ParsedStatement>> {
         places: Places::new(sql),
         limits: *limits,
     };
-    let tokens = tokens::tokenize(&scope.places, limits)?;
+    let mut tokens = tokens::tokenize(&scope.places, limits)?;
+    if question_marks {
+        tokens::number_question_marks(&mut tokens, &scope.places)?;
+    }
     let mut statements = Vec::new();
     let mut rest: &[TokenWithSpan] = &tokens;
     while !rest.is_empty() {

@@ -59,6 +59,31 @@ pub(crate) fn tokenize(places: &Places<'_>, limits: &Limits) -> Result<Vec<Token
     Ok(tokens)
 }
 
+/// Makes `$1`, `$2` … of question marks.
+///
+/// # Errors
+/// `Syntax` at a `$n` beside them: it cannot be told which comes first.
+pub(crate) fn number_question_marks(tokens: &mut [TokenWithSpan], places: &Places<'_>) -> Result<()> {
+    let is_mark = |token: &Token| match token {
+        Token::Question => true,
+        Token::Placeholder(name) => name == "?",
+        _ => false,
+    };
+    if !tokens.iter().any(|token| is_mark(&token.token)) {
+        return Ok(());
+    }
+    let mut number = 0;
+    for token in tokens {
+        if is_mark(&token.token) {
+            number += 1;
+            token.token = Token::Placeholder(format!("${number}"));
+        } else if matches!(token.token, Token::Placeholder(_)) {
+            return Err(errors::near(token, places).with_hint("Write parameters as ? or as $1, not both."));
+        }
+    }
+    Ok(())
+}
+
 /// The largest parameter number, after a check that all placeholders are PostgreSQL's.
 pub(crate) fn parameters(tokens: &[TokenWithSpan], places: &Places<'_>) -> Result<usize> {
     let mut largest = 0;

@@ -81,10 +81,10 @@ pub(crate) struct ServeArguments {
     /// Where PostgreSQL clients connect [default: 127.0.0.1:5432]
     #[arg(long, value_name = "HOST:PORT|off", value_parser = str::parse::<Listen>)]
     pub(crate) postgres: Option<Listen>,
-    /// Where Flight SQL clients connect (not in this build)
+    /// Where Flight SQL clients connect [default: 127.0.0.1:50051]
     #[arg(long, value_name = "HOST:PORT|off", value_parser = str::parse::<Listen>)]
     pub(crate) flight: Option<Listen>,
-    /// Where REST clients connect (not in this build)
+    /// Where REST clients connect [default: 127.0.0.1:8080]
     #[arg(long, value_name = "HOST:PORT|off", value_parser = str::parse::<Listen>)]
     pub(crate) rest: Option<Listen>,
 }

@@ -34,10 +34,10 @@ pub struct Config {
 pub struct ServerConfig {
     /// Where PostgreSQL clients connect.
     pub postgres: Listen,
-    /// Where Flight SQL clients connect; `None` if nothing is said.
-    pub flight: Option<Listen>,
-    /// Where REST clients connect; `None` if nothing is said.
-    pub rest: Option<Listen>,
+    /// Where Flight SQL clients connect.
+    pub flight: Listen,
+    /// Where REST clients connect.
+    pub rest: Listen,
     /// The server's certificate.
     pub tls: Option<TlsConfig>,
     /// Who may connect at all; empty means everybody.
@@ -46,15 +46,20 @@ pub struct ServerConfig {
     pub drain_timeout: Duration,
 }
 
+/// A port of this machine alone.
+fn local(port: u16) -> Listen {
+    Listen::On(ListenAddress {
+        host: "127.0.0.1".to_owned(),
+        port,
+    })
+}
+
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
-            postgres: Listen::On(ListenAddress {
-                host: "127.0.0.1".to_owned(),
-                port: 5432,
-            }),
-            flight: None,
-            rest: None,
+            postgres: local(5432),
+            flight: local(50051),
+            rest: local(8080),
             tls: None,
             allow_ips: Vec::new(),
             drain_timeout: DRAIN_TIMEOUT,

@@ -46,8 +46,10 @@ fn server(mut section: Section<'_>) -> Result<ServerConfig> {
     let postgres = section
         .parsed("postgres", str::parse::<Listen>)?
         .unwrap_or(defaults.postgres);
-    let flight = section.parsed("flight", str::parse::<Listen>)?;
-    let rest = section.parsed("rest", str::parse::<Listen>)?;
+    let flight = section
+        .parsed("flight", str::parse::<Listen>)?
+        .unwrap_or(defaults.flight);
+    let rest = section.parsed("rest", str::parse::<Listen>)?.unwrap_or(defaults.rest);
     let tls = section.section("tls")?.map(tls).transpose()?;
     let mut allow_ips = Vec::new();
     for range in section.texts("allow_ips")? {

@@ -86,7 +86,7 @@ path = "audit.ndjson"
 fn every_key_of_the_design_is_read() {
     let config = read(FULL).unwrap();
     assert_eq!(config.server.drain_timeout, Duration::from_secs(90));
-    assert_eq!(config.server.rest, Some(Listen::Off));
+    assert_eq!(config.server.rest, Listen::Off);
     assert_eq!(config.server.tls.unwrap().cert, PathBuf::from("/etc/lakegate/cert.pem"));
     assert_eq!(config.server.allow_ips.len(), 2);
     assert_eq!(config.engine.memory_limit, Some(8 << 30));

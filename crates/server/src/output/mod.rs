@@ -1,9 +1,9 @@
 //! Results as a table, CSV, JSON, NDJSON, Arrow IPC or Parquet. All but the table stream: memory is a batch (Parquet: a
 //! row group), whatever the result's size.
 
+mod answer;
 mod cells;
-mod csv;
-mod json;
+mod copy;
 mod pager;
 mod table;
 mod target;
@@ -15,16 +15,16 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use arrow::ipc::writer::StreamWriter;
 use arrow_postgres::SessionFormat;
 use contract::{Error, ErrorKind, Result};
+use frontend_rest::encode::AnswerFormat;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
 pub(crate) use cells::Cells;
-pub(crate) use csv::CsvWriter;
+pub(crate) use copy::CopyWriter;
 pub(crate) use pager::Pager;
 pub(crate) use target::Target;
 
@@ -76,35 +76,32 @@ pub(crate) struct Style {
 /// Writes one result: batch by batch, then [`finish`](Self::finish).
 pub(crate) enum ResultWriter<'w> {
     Table(table::TableWriter<'w>),
-    Csv(csv::CsvWriter<'w>),
-    Json(json::JsonWriter<'w>),
-    Arrow(StreamWriter<&'w mut (dyn Write + Send)>),
+    Answer(answer::AnswerWriter<'w>),
     Parquet(Box<ArrowWriter<&'w mut (dyn Write + Send)>>),
 }
 
 impl<'w> ResultWriter<'w> {
     pub(crate) fn new(style: &Style, schema: &SchemaRef, out: &'w mut (dyn Write + Send)) -> Result<Self> {
-        Ok(match style.format {
-            Format::Table => Self::Table(table::TableWriter::new(style, schema, out)),
-            Format::Csv => Self::Csv(csv::CsvWriter::new(style, schema, out)?),
-            Format::Json => Self::Json(json::JsonWriter::array(out)),
-            Format::Ndjson => Self::Json(json::JsonWriter::lines(out)),
-            Format::Arrow => Self::Arrow(StreamWriter::try_new(out, schema).map_err(Error::from)?),
+        let format = match style.format {
+            Format::Table => return Ok(Self::Table(table::TableWriter::new(style, schema, out))),
+            Format::Csv => AnswerFormat::Csv,
+            Format::Json => AnswerFormat::Json,
+            Format::Ndjson => AnswerFormat::NdJson,
+            Format::Arrow => AnswerFormat::Arrow,
             Format::Parquet => {
                 let zstd = Compression::ZSTD(ZstdLevel::default());
                 let properties = WriterProperties::builder().set_compression(zstd).build();
                 let writer = ArrowWriter::try_new(out, Arc::clone(schema), Some(properties));
-                Self::Parquet(Box::new(writer.map_err(parquet_failed)?))
+                return Ok(Self::Parquet(Box::new(writer.map_err(parquet_failed)?)));
             }
-        })
+        };
+        answer::AnswerWriter::new(format, style, schema, out).map(Self::Answer)
     }
 
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         match self {
             Self::Table(writer) => writer.write(batch),
-            Self::Csv(writer) => writer.write(batch),
-            Self::Json(writer) => writer.write(batch),
-            Self::Arrow(writer) => writer.write(batch).map_err(arrow_failed),
+            Self::Answer(writer) => writer.write(batch),
             Self::Parquet(writer) => writer.write(batch).map_err(parquet_failed),
         }
     }
@@ -112,9 +109,7 @@ impl<'w> ResultWriter<'w> {
     pub(crate) fn finish(self) -> Result<()> {
         match self {
             Self::Table(writer) => writer.finish(),
-            Self::Csv(writer) => writer.finish(),
-            Self::Json(writer) => writer.finish(),
-            Self::Arrow(mut writer) => writer.finish().map_err(arrow_failed),
+            Self::Answer(writer) => writer.finish(),
             Self::Parquet(mut writer) => writer.finish().map(|_| ()).map_err(parquet_failed),
         }
     }
@@ -131,13 +126,6 @@ pub(crate) fn write_failed(error: std::io::Error) -> Error {
         _ => format!("cannot write the output: {error}"),
     };
     Error::new(kind, message).with_source(error)
-}
-
-fn arrow_failed(error: arrow::error::ArrowError) -> Error {
-    match error {
-        arrow::error::ArrowError::IoError(_, error) => write_failed(error),
-        other => other.into(),
-    }
 }
 
 fn parquet_failed(error: ParquetError) -> Error {

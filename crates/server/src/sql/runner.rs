@@ -11,7 +11,7 @@ use futures::StreamExt;
 use tokio::task::JoinHandle;
 
 use crate::command::{Progress, print_error};
-use crate::output::{Cells, CsvWriter, Format, ResultWriter, Style, Target, write_failed};
+use crate::output::{Cells, CopyWriter, Format, ResultWriter, Style, Target, write_failed};
 
 /// Quick answers come without a flicker.
 const PROGRESS_AFTER: Duration = Duration::from_millis(300);
@@ -89,7 +89,7 @@ impl Runner {
                 options,
             } => {
                 let format = copy_format(&options, &schema);
-                let mut writer = CsvWriter::with_format(&self.style(), &schema, format, target.writer())?;
+                let mut writer = CopyWriter::new(&self.style(), &schema, format, target.writer())?;
                 self.stream(stream, |batch| writer.write(batch)).await?;
                 writer.finish()
             }

@@ -1,6 +1,6 @@
 //! TLS from files that may be replaced while the server runs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
@@ -11,45 +11,66 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 
-use crate::TlsOptions;
-
-/// The protocol name that clients of direct TLS must offer.
-pub(crate) const ALPN: &[u8] = b"postgresql";
+/// Files of a TLS server, in PEM form. They are read again at [`Tls::reload`].
+#[derive(Debug, Clone)]
+pub struct TlsOptions {
+    /// The certificate, then its intermediates.
+    pub cert_path: PathBuf,
+    /// The private key of the certificate.
+    pub key_path: PathBuf,
+    /// Authorities whose certificates clients must show; none asks for no certificate.
+    pub client_ca: Option<PathBuf>,
+}
 
 /// What new connections use.
 #[derive(Debug, Clone)]
-pub(crate) struct TlsState {
-    pub(crate) config: Arc<ServerConfig>,
+pub struct TlsState {
+    /// For an acceptor.
+    pub config: Arc<ServerConfig>,
     /// RFC 5929's `tls-server-end-point`: the certificate's hash, if its signature names a hash.
-    pub(crate) end_point: Option<Arc<[u8]>>,
+    pub end_point: Option<Arc<[u8]>>,
 }
 
 /// The files and the state made from them.
 #[derive(Debug)]
-pub(crate) struct Tls {
+pub struct Tls {
     options: TlsOptions,
+    protocols: Vec<Vec<u8>>,
     state: RwLock<TlsState>,
 }
 
 impl Tls {
-    pub(crate) fn new(options: TlsOptions) -> Result<Self> {
-        let state = RwLock::new(load(&options)?);
-        Ok(Self { options, state })
+    /// Reads the files. `protocols` are the names that clients may offer (ALPN, RFC 7301).
+    ///
+    /// # Errors
+    /// `Configuration`, which names the file.
+    pub fn new(options: TlsOptions, protocols: &[&[u8]]) -> Result<Self> {
+        let protocols: Vec<_> = protocols.iter().map(|name| name.to_vec()).collect();
+        let state = RwLock::new(load(&options, &protocols)?);
+        Ok(Self {
+            options,
+            protocols,
+            state,
+        })
     }
 
     /// Reads the files again. If anything is wrong with them, the state stays as it is.
-    pub(crate) fn reload(&self) -> Result<()> {
-        let state = load(&self.options)?;
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn reload(&self) -> Result<()> {
+        let state = load(&self.options, &self.protocols)?;
         *self.state.write() = state;
         Ok(())
     }
 
-    pub(crate) fn state(&self) -> TlsState {
+    /// What a new connection uses.
+    pub fn state(&self) -> TlsState {
         self.state.read().clone()
     }
 }
 
-fn load(options: &TlsOptions) -> Result<TlsState> {
+fn load(options: &TlsOptions, protocols: &[Vec<u8>]) -> Result<TlsState> {
     let chain = certificates(&options.cert_path, "certificate")?;
     let key = PrivateKeyDer::from_pem_file(&options.key_path)
         .map_err(|error| unusable("key", &options.key_path, &pem_problem(&error)))?;
@@ -84,7 +105,7 @@ fn load(options: &TlsOptions) -> Result<TlsState> {
         }
         other => unusable("certificate", &options.cert_path, &other.to_string()),
     })?;
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = protocols.to_vec();
     Ok(TlsState {
         config: Arc::new(config),
         end_point,
@@ -141,7 +162,7 @@ mod tests {
             key_path: "key.pem".into(),
             client_ca: None,
         };
-        let error = Tls::new(options).unwrap_err();
+        let error = Tls::new(options, &[]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);
         assert!(error.message().contains("\"no-such.pem\""), "{error}");
     }

@@ -11,7 +11,7 @@ const KEYS_MAX: usize = 4096;
 
 /// At most so many failures of one key in one window.
 #[derive(Debug)]
-pub(crate) struct Throttle<K> {
+pub struct Throttle<K> {
     failures_max: u32,
     window: Duration,
     counts: Mutex<Counts<K>>,
@@ -30,7 +30,8 @@ struct Count {
 }
 
 impl<K: Eq + Hash> Throttle<K> {
-    pub(crate) fn new(failures_max: u32, window: Duration) -> Self {
+    /// One that stops a key after so many failures in one window.
+    pub fn new(failures_max: u32, window: Duration) -> Self {
         Self {
             failures_max,
             window,
@@ -42,7 +43,7 @@ impl<K: Eq + Hash> Throttle<K> {
     }
 
     /// Whether the key has failed too often in the window that runs.
-    pub(crate) fn is_exceeded(&self, key: &K, now: Instant) -> bool {
+    pub fn is_exceeded(&self, key: &K, now: Instant) -> bool {
         let counts = self.counts.lock();
         let full = counts.of_key.len() >= KEYS_MAX;
         let count = counts
@@ -53,7 +54,7 @@ impl<K: Eq + Hash> Throttle<K> {
     }
 
     /// Notes a failure.
-    pub(crate) fn count(&self, key: K, now: Instant) {
+    pub fn count(&self, key: K, now: Instant) {
         let mut counts = self.counts.lock();
         if counts.of_key.len() >= KEYS_MAX {
             counts.of_key.retain(|_, count| now - count.since < self.window);

@@ -1,0 +1,146 @@
+//! What exists for the caller, as tables: catalogs, schemas, tables, and facts about the server.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_flight::error::FlightError;
+use arrow_flight::sql::metadata::{SqlInfoData, XdbcTypeInfoData};
+use arrow_flight::sql::{Command, CommandGetDbSchemas, CommandGetTableTypes, CommandGetTables};
+use arrow_schema::{Schema, SchemaRef};
+use contract::{Error, ErrorKind, Result};
+use engine::{ClientSession, ListedSchema};
+
+use crate::keys;
+use crate::sql_info::sql_info;
+use crate::type_info::type_info;
+use crate::wire_batch::wire_schema;
+
+const TABLE: &str = "TABLE";
+const VIEW: &str = "VIEW";
+
+/// Answers about the server that never change.
+pub(crate) struct Facts {
+    sql_info: SqlInfoData,
+    types: XdbcTypeInfoData,
+}
+
+impl Facts {
+    /// # Errors
+    /// `Internal`.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self {
+            sql_info: sql_info()?,
+            types: type_info()?,
+        })
+    }
+
+    /// The columns of the answer to a command about metadata; none for other commands.
+    pub(crate) fn schema(&self, command: &Command) -> Option<SchemaRef> {
+        Some(match command.clone() {
+            Command::CommandGetCatalogs(command) => command.into_builder().schema(),
+            Command::CommandGetDbSchemas(command) => command.into_builder().schema(),
+            Command::CommandGetTables(command) => command.into_builder().schema(),
+            Command::CommandGetTableTypes(command) => command.into_builder().schema(),
+            Command::CommandGetSqlInfo(command) => command.into_builder(&self.sql_info).schema(),
+            Command::CommandGetXdbcTypeInfo(command) => command.into_builder(&self.types).schema(),
+            Command::CommandGetPrimaryKeys(_) => keys::primary(),
+            Command::CommandGetExportedKeys(_)
+            | Command::CommandGetImportedKeys(_)
+            | Command::CommandGetCrossReference(_) => keys::foreign(),
+            _ => return None,
+        })
+    }
+
+    /// The answer to a command about metadata; none for other commands.
+    ///
+    /// # Errors
+    /// What a source says.
+    pub(crate) async fn answer(&self, command: &Command, client: &ClientSession) -> Result<Option<RecordBatch>> {
+        let batch = match command.clone() {
+            Command::CommandGetCatalogs(command) => {
+                let mut builder = command.into_builder();
+                for name in client.list_catalogs() {
+                    builder.append(name);
+                }
+                builder.build()
+            }
+            Command::CommandGetDbSchemas(command) => schemas(command, client).await?,
+            Command::CommandGetTables(command) => tables(command, client).await?,
+            Command::CommandGetTableTypes(CommandGetTableTypes {}) => {
+                let mut builder = CommandGetTableTypes {}.into_builder();
+                builder.append(TABLE);
+                builder.append(VIEW);
+                builder.build()
+            }
+            Command::CommandGetSqlInfo(command) => command.into_builder(&self.sql_info).build(),
+            Command::CommandGetXdbcTypeInfo(command) => command.into_builder(&self.types).build(),
+            other => {
+                let empty = self.schema(&other).map(RecordBatch::new_empty);
+                return Ok(empty);
+            }
+        };
+        batch.map(Some).map_err(|error| broken(&error))
+    }
+}
+
+type Built = std::result::Result<RecordBatch, FlightError>;
+
+async fn schemas(command: CommandGetDbSchemas, client: &ClientSession) -> Result<Built> {
+    let listed = listed(client, command.catalog.as_deref(), false).await?;
+    let mut builder = command.into_builder();
+    for (catalog, schemas) in &listed {
+        for schema in schemas {
+            builder.append(catalog, &schema.name);
+        }
+    }
+    Ok(builder.build())
+}
+
+async fn tables(command: CommandGetTables, client: &ClientSession) -> Result<Built> {
+    let listed = listed(client, command.catalog.as_deref(), command.include_schema).await?;
+    let mut builder = command.into_builder();
+    for (catalog, schemas) in &listed {
+        for schema in schemas {
+            for table in &schema.tables {
+                let kind = if table.is_view { VIEW } else { TABLE };
+                // A table that cannot be opened is listed without columns.
+                let columns = table.columns.as_ref();
+                let columns = columns.map_or_else(|| Arc::new(Schema::empty()), |columns| wire_schema(columns));
+                builder
+                    .append(catalog, &schema.name, &table.name, kind, &columns)
+                    .map_err(|error| broken(&error))?;
+            }
+        }
+    }
+    Ok(builder.build())
+}
+
+/// The catalogs asked for. One whose source is away is left out if all are asked for: the others are still there.
+async fn listed(
+    client: &ClientSession,
+    catalog: Option<&str>,
+    with_columns: bool,
+) -> Result<Vec<(String, Vec<ListedSchema>)>> {
+    let ctx = client.query_context();
+    let mut listed = Vec::new();
+    for name in client.list_catalogs() {
+        if catalog.is_some_and(|asked| asked != name) {
+            continue;
+        }
+        match Box::pin(client.list_catalog(&name, with_columns, &ctx)).await {
+            Ok(schemas) => listed.push((name, schemas)),
+            Err(error)
+                if catalog.is_none()
+                    && matches!(error.kind(), ErrorKind::SourceUnavailable | ErrorKind::SourceThrottled) =>
+            {
+                tracing::warn!(catalog = name, %error, "a catalog is left out of a listing");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(listed)
+}
+
+fn broken(error: &FlightError) -> Error {
+    Error::internal(format!("a table of metadata: {error}"))
+}
