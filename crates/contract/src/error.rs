@@ -146,6 +146,87 @@ pub enum DataException {
     InvalidRowCountInOffset,
 }
 
+impl ErrorKind {
+    /// The five letters that PostgreSQL gives for it; every door tells them.
+    ///
+    /// <https://www.postgresql.org/docs/16/errcodes-appendix.html>
+    pub fn sqlstate(self) -> &'static str {
+        match self {
+            Self::Syntax => "42601",
+            Self::UndefinedTable => "42P01",
+            Self::UndefinedColumn => "42703",
+            Self::UndefinedFunction => "42883",
+            Self::UndefinedSchema => "3F000",
+            Self::UndefinedCatalog => "3D000",
+            Self::UndefinedObject => "42704",
+            Self::UndefinedPreparedStatement => "26000",
+            Self::UndefinedCursor => "34000",
+            Self::DuplicatePreparedStatement => "42P05",
+            Self::DuplicateCursor => "42P03",
+            Self::DuplicateAlias => "42712",
+            Self::DuplicateObject => "42710",
+            Self::AmbiguousColumn => "42702",
+            Self::Grouping => "42803",
+            Self::Windowing => "42P20",
+            Self::TypeMismatch => "42804",
+            Self::CannotCoerce => "42846",
+            Self::IndeterminateType => "42P18",
+            Self::InvalidParameter => "22023",
+            Self::InvalidName => "42602",
+            Self::DataException(exception) => exception.sqlstate(),
+            Self::Cardinality => "21000",
+            Self::InvalidPassword => "28P01",
+            Self::InvalidAuthorization => "28000",
+            Self::PermissionDenied => "42501",
+            Self::Unsupported => "0A000",
+            Self::ReadOnly => "25006",
+            Self::InFailedTransaction => "25P02",
+            Self::NoActiveTransaction => "25P01",
+            Self::ActiveTransaction => "25001",
+            Self::InvalidSavepoint => "3B001",
+            Self::ObjectNotInPrerequisiteState => "55000",
+            Self::ProtocolViolation => "08P01",
+            Self::Canceled | Self::DeadlineExceeded => "57014",
+            Self::MemoryExhausted => "53200",
+            Self::DiskFull => "53100",
+            Self::TooManyQueries => "53300",
+            Self::StatementTooComplex => "54001",
+            Self::LimitExceeded => "54000",
+            // Class HV, not 08: connection pools drop the connection to us on class 08.
+            Self::SourceUnavailable => "HV00N",
+            Self::SourceThrottled | Self::SourceRejected => "HV000",
+            Self::DataCorrupted => "XX001",
+            Self::Configuration => "F0000",
+            Self::ShuttingDown => "57P01",
+            Self::Internal => "XX000",
+        }
+    }
+}
+
+impl DataException {
+    fn sqlstate(self) -> &'static str {
+        match self {
+            Self::Other => "22000",
+            Self::DivisionByZero => "22012",
+            Self::NumericValueOutOfRange => "22003",
+            Self::InvalidTextRepresentation => "22P02",
+            Self::InvalidBinaryRepresentation => "22P03",
+            Self::InvalidDatetimeFormat => "22007",
+            Self::DatetimeFieldOverflow => "22008",
+            Self::CharacterNotInRepertoire => "22021",
+            Self::StringDataRightTruncation => "22001",
+            Self::InvalidRegularExpression => "2201B",
+            Self::ArraySubscript => "2202E",
+            Self::InvalidArgument => "22023",
+            Self::InvalidEscapeCharacter => "22019",
+            Self::InvalidArgumentForLogarithm => "2201E",
+            Self::InvalidArgumentForPower => "2201F",
+            Self::InvalidRowCountInLimit => "2201W",
+            Self::InvalidRowCountInOffset => "2201X",
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Body {
     kind: ErrorKind,

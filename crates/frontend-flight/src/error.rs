@@ -2,7 +2,7 @@
 //!
 //! <https://grpc.io/docs/guides/status-codes/>
 
-use contract::{DataException, Error, ErrorKind, QueryId};
+use contract::{Error, ErrorKind, QueryId};
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Status};
 
@@ -42,13 +42,12 @@ pub(crate) fn status(error: &Error, query: Option<QueryId>) -> Status {
             text.push_str(&format!("\n{name}:  {more}"));
         }
     }
-    let (code, sqlstate) = code(error.kind());
     let mut metadata = MetadataMap::new();
-    metadata.insert(SQLSTATE, MetadataValue::from_static(sqlstate));
+    metadata.insert(SQLSTATE, MetadataValue::from_static(error.kind().sqlstate()));
     if let Some(position) = error.position() {
         metadata.insert(POSITION, MetadataValue::from(position));
     }
-    Status::with_metadata(code, bounded(text), metadata)
+    Status::with_metadata(code(error.kind()), bounded(text), metadata)
 }
 
 /// The same for every call whose sender is not known, whatever was wrong.
@@ -100,78 +99,54 @@ fn bounded(mut text: String) -> String {
     text
 }
 
-fn code(kind: ErrorKind) -> (Code, &'static str) {
+fn code(kind: ErrorKind) -> Code {
     match kind {
-        ErrorKind::Syntax => (Code::InvalidArgument, "42601"),
-        ErrorKind::UndefinedTable => (Code::NotFound, "42P01"),
-        ErrorKind::UndefinedColumn => (Code::InvalidArgument, "42703"),
-        ErrorKind::UndefinedFunction => (Code::InvalidArgument, "42883"),
-        ErrorKind::UndefinedSchema => (Code::NotFound, "3F000"),
-        ErrorKind::UndefinedCatalog => (Code::NotFound, "3D000"),
-        ErrorKind::UndefinedObject => (Code::NotFound, "42704"),
-        ErrorKind::UndefinedPreparedStatement => (Code::NotFound, "26000"),
-        ErrorKind::UndefinedCursor => (Code::NotFound, "34000"),
-        ErrorKind::DuplicatePreparedStatement => (Code::AlreadyExists, "42P05"),
-        ErrorKind::DuplicateCursor => (Code::AlreadyExists, "42P03"),
-        ErrorKind::DuplicateAlias => (Code::InvalidArgument, "42712"),
-        ErrorKind::DuplicateObject => (Code::AlreadyExists, "42710"),
-        ErrorKind::AmbiguousColumn => (Code::InvalidArgument, "42702"),
-        ErrorKind::Grouping => (Code::InvalidArgument, "42803"),
-        ErrorKind::Windowing => (Code::InvalidArgument, "42P20"),
-        ErrorKind::TypeMismatch => (Code::InvalidArgument, "42804"),
-        ErrorKind::CannotCoerce => (Code::InvalidArgument, "42846"),
-        ErrorKind::IndeterminateType => (Code::InvalidArgument, "42P18"),
-        ErrorKind::InvalidParameter => (Code::InvalidArgument, "22023"),
-        ErrorKind::InvalidName => (Code::InvalidArgument, "42602"),
-        ErrorKind::DataException(exception) => (Code::InvalidArgument, data_exception(exception)),
-        ErrorKind::Cardinality => (Code::InvalidArgument, "21000"),
-        ErrorKind::InvalidPassword => (Code::Unauthenticated, "28P01"),
-        ErrorKind::InvalidAuthorization => (Code::Unauthenticated, "28000"),
-        ErrorKind::PermissionDenied => (Code::PermissionDenied, "42501"),
-        ErrorKind::Unsupported => (Code::Unimplemented, "0A000"),
-        ErrorKind::ReadOnly => (Code::FailedPrecondition, "25006"),
-        ErrorKind::InFailedTransaction => (Code::FailedPrecondition, "25P02"),
-        ErrorKind::NoActiveTransaction => (Code::FailedPrecondition, "25P01"),
-        ErrorKind::ActiveTransaction => (Code::FailedPrecondition, "25001"),
-        ErrorKind::InvalidSavepoint => (Code::FailedPrecondition, "3B001"),
-        ErrorKind::ObjectNotInPrerequisiteState => (Code::FailedPrecondition, "55000"),
-        ErrorKind::ProtocolViolation => (Code::InvalidArgument, "08P01"),
-        ErrorKind::Canceled => (Code::Cancelled, "57014"),
-        ErrorKind::DeadlineExceeded => (Code::DeadlineExceeded, "57014"),
-        ErrorKind::MemoryExhausted => (Code::ResourceExhausted, "53200"),
-        ErrorKind::DiskFull => (Code::ResourceExhausted, "53100"),
-        ErrorKind::TooManyQueries => (Code::ResourceExhausted, "53300"),
-        ErrorKind::StatementTooComplex => (Code::InvalidArgument, "54001"),
-        ErrorKind::LimitExceeded => (Code::ResourceExhausted, "54000"),
-        ErrorKind::SourceUnavailable => (Code::Unavailable, "HV00N"),
-        ErrorKind::SourceThrottled => (Code::ResourceExhausted, "HV000"),
-        ErrorKind::SourceRejected => (Code::FailedPrecondition, "HV000"),
-        ErrorKind::DataCorrupted => (Code::DataLoss, "XX001"),
-        ErrorKind::Configuration => (Code::FailedPrecondition, "F0000"),
-        ErrorKind::ShuttingDown => (Code::Unavailable, "57P01"),
-        ErrorKind::Internal => (Code::Internal, "XX000"),
-    }
-}
-
-fn data_exception(exception: DataException) -> &'static str {
-    match exception {
-        DataException::Other => "22000",
-        DataException::DivisionByZero => "22012",
-        DataException::NumericValueOutOfRange => "22003",
-        DataException::InvalidTextRepresentation => "22P02",
-        DataException::InvalidBinaryRepresentation => "22P03",
-        DataException::InvalidDatetimeFormat => "22007",
-        DataException::DatetimeFieldOverflow => "22008",
-        DataException::CharacterNotInRepertoire => "22021",
-        DataException::StringDataRightTruncation => "22001",
-        DataException::InvalidRegularExpression => "2201B",
-        DataException::ArraySubscript => "2202E",
-        DataException::InvalidArgument => "22023",
-        DataException::InvalidEscapeCharacter => "22019",
-        DataException::InvalidArgumentForLogarithm => "2201E",
-        DataException::InvalidArgumentForPower => "2201F",
-        DataException::InvalidRowCountInLimit => "2201W",
-        DataException::InvalidRowCountInOffset => "2201X",
+        ErrorKind::Syntax
+        | ErrorKind::UndefinedColumn
+        | ErrorKind::UndefinedFunction
+        | ErrorKind::DuplicateAlias
+        | ErrorKind::AmbiguousColumn
+        | ErrorKind::Grouping
+        | ErrorKind::Windowing
+        | ErrorKind::TypeMismatch
+        | ErrorKind::CannotCoerce
+        | ErrorKind::IndeterminateType
+        | ErrorKind::InvalidParameter
+        | ErrorKind::InvalidName
+        | ErrorKind::DataException(_)
+        | ErrorKind::Cardinality
+        | ErrorKind::ProtocolViolation
+        | ErrorKind::StatementTooComplex => Code::InvalidArgument,
+        ErrorKind::UndefinedTable
+        | ErrorKind::UndefinedSchema
+        | ErrorKind::UndefinedCatalog
+        | ErrorKind::UndefinedObject
+        | ErrorKind::UndefinedPreparedStatement
+        | ErrorKind::UndefinedCursor => Code::NotFound,
+        ErrorKind::DuplicatePreparedStatement | ErrorKind::DuplicateCursor | ErrorKind::DuplicateObject => {
+            Code::AlreadyExists
+        }
+        ErrorKind::InvalidPassword | ErrorKind::InvalidAuthorization => Code::Unauthenticated,
+        ErrorKind::PermissionDenied => Code::PermissionDenied,
+        ErrorKind::Unsupported => Code::Unimplemented,
+        ErrorKind::ReadOnly
+        | ErrorKind::InFailedTransaction
+        | ErrorKind::NoActiveTransaction
+        | ErrorKind::ActiveTransaction
+        | ErrorKind::InvalidSavepoint
+        | ErrorKind::ObjectNotInPrerequisiteState
+        | ErrorKind::SourceRejected
+        | ErrorKind::Configuration => Code::FailedPrecondition,
+        ErrorKind::Canceled => Code::Cancelled,
+        ErrorKind::DeadlineExceeded => Code::DeadlineExceeded,
+        ErrorKind::MemoryExhausted
+        | ErrorKind::DiskFull
+        | ErrorKind::TooManyQueries
+        | ErrorKind::LimitExceeded
+        | ErrorKind::SourceThrottled => Code::ResourceExhausted,
+        ErrorKind::SourceUnavailable | ErrorKind::ShuttingDown => Code::Unavailable,
+        ErrorKind::DataCorrupted => Code::DataLoss,
+        ErrorKind::Internal => Code::Internal,
     }
 }
 

@@ -25,7 +25,7 @@ impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         Self(Box::new(Parts {
             status: status(error.kind()),
-            sqlstate: Some(sqlstate(error.kind())),
+            sqlstate: Some(error.kind().sqlstate()),
             error,
             query: None,
             allow: None,
@@ -180,79 +180,6 @@ fn status(kind: ErrorKind) -> StatusCode {
         ErrorKind::TooManyQueries | ErrorKind::SourceThrottled => StatusCode::TOO_MANY_REQUESTS,
         ErrorKind::SourceUnavailable | ErrorKind::SourceRejected => StatusCode::BAD_GATEWAY,
         ErrorKind::DataCorrupted | ErrorKind::Configuration | ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-    }
-}
-
-fn sqlstate(kind: ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::Syntax => "42601",
-        ErrorKind::UndefinedTable => "42P01",
-        ErrorKind::UndefinedColumn => "42703",
-        ErrorKind::UndefinedFunction => "42883",
-        ErrorKind::UndefinedSchema => "3F000",
-        ErrorKind::UndefinedCatalog => "3D000",
-        ErrorKind::UndefinedObject => "42704",
-        ErrorKind::UndefinedPreparedStatement => "26000",
-        ErrorKind::UndefinedCursor => "34000",
-        ErrorKind::DuplicatePreparedStatement => "42P05",
-        ErrorKind::DuplicateCursor => "42P03",
-        ErrorKind::DuplicateAlias => "42712",
-        ErrorKind::DuplicateObject => "42710",
-        ErrorKind::AmbiguousColumn => "42702",
-        ErrorKind::Grouping => "42803",
-        ErrorKind::Windowing => "42P20",
-        ErrorKind::TypeMismatch => "42804",
-        ErrorKind::CannotCoerce => "42846",
-        ErrorKind::IndeterminateType => "42P18",
-        ErrorKind::InvalidParameter => "22023",
-        ErrorKind::InvalidName => "42602",
-        ErrorKind::DataException(exception) => data_exception(exception),
-        ErrorKind::Cardinality => "21000",
-        ErrorKind::InvalidPassword => "28P01",
-        ErrorKind::InvalidAuthorization => "28000",
-        ErrorKind::PermissionDenied => "42501",
-        ErrorKind::Unsupported => "0A000",
-        ErrorKind::ReadOnly => "25006",
-        ErrorKind::InFailedTransaction => "25P02",
-        ErrorKind::NoActiveTransaction => "25P01",
-        ErrorKind::ActiveTransaction => "25001",
-        ErrorKind::InvalidSavepoint => "3B001",
-        ErrorKind::ObjectNotInPrerequisiteState => "55000",
-        ErrorKind::ProtocolViolation => "08P01",
-        ErrorKind::Canceled | ErrorKind::DeadlineExceeded => "57014",
-        ErrorKind::MemoryExhausted => "53200",
-        ErrorKind::DiskFull => "53100",
-        ErrorKind::TooManyQueries => "53300",
-        ErrorKind::StatementTooComplex => "54001",
-        ErrorKind::LimitExceeded => "54000",
-        ErrorKind::SourceUnavailable => "HV00N",
-        ErrorKind::SourceThrottled | ErrorKind::SourceRejected => "HV000",
-        ErrorKind::DataCorrupted => "XX001",
-        ErrorKind::Configuration => "F0000",
-        ErrorKind::ShuttingDown => "57P01",
-        ErrorKind::Internal => "XX000",
-    }
-}
-
-fn data_exception(exception: DataException) -> &'static str {
-    match exception {
-        DataException::Other => "22000",
-        DataException::DivisionByZero => "22012",
-        DataException::NumericValueOutOfRange => "22003",
-        DataException::InvalidTextRepresentation => "22P02",
-        DataException::InvalidBinaryRepresentation => "22P03",
-        DataException::InvalidDatetimeFormat => "22007",
-        DataException::DatetimeFieldOverflow => "22008",
-        DataException::CharacterNotInRepertoire => "22021",
-        DataException::StringDataRightTruncation => "22001",
-        DataException::InvalidRegularExpression => "2201B",
-        DataException::ArraySubscript => "2202E",
-        DataException::InvalidArgument => "22023",
-        DataException::InvalidEscapeCharacter => "22019",
-        DataException::InvalidArgumentForLogarithm => "2201E",
-        DataException::InvalidArgumentForPower => "2201F",
-        DataException::InvalidRowCountInLimit => "2201W",
-        DataException::InvalidRowCountInOffset => "2201X",
     }
 }
 

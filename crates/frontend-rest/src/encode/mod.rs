@@ -22,7 +22,6 @@ mod arrow;
 mod csv;
 mod format;
 mod json;
-mod owned;
 #[cfg(test)]
 mod tests;
 
@@ -143,8 +142,8 @@ impl AnswerEncoder {
     }
 }
 
-/// An [`EncodeError`] as ours.
-fn encode_failed(error: EncodeError) -> Error {
+/// What an encoder of `arrow-postgres` refuses, as an error of ours.
+pub fn encode_failed(error: EncodeError) -> Error {
     let kind = match error.sqlstate {
         "22008" => ErrorKind::DataException(DataException::DatetimeFieldOverflow),
         "22003" => ErrorKind::DataException(DataException::NumericValueOutOfRange),

@@ -2,8 +2,9 @@
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use arrow_postgres::{EncodeError, RowEncoder, SessionFormat};
-use contract::{DataException, Error, ErrorKind, Result};
+use arrow_postgres::{RowEncoder, SessionFormat};
+use contract::{Error, Result};
+use frontend_rest::encode::encode_failed;
 
 /// Makes texts of rows.
 #[derive(Debug)]
@@ -48,15 +49,4 @@ fn read_row(message: &[u8]) -> Option<Vec<Option<String>>> {
         cells.push(Some(String::from_utf8_lossy(value).into_owned()));
     }
     Some(cells)
-}
-
-/// An [`EncodeError`] as ours.
-pub(crate) fn encode_failed(error: EncodeError) -> Error {
-    let kind = match error.sqlstate {
-        "22008" => ErrorKind::DataException(DataException::DatetimeFieldOverflow),
-        "22003" => ErrorKind::DataException(DataException::NumericValueOutOfRange),
-        "54000" => ErrorKind::LimitExceeded,
-        _ => ErrorKind::DataException(DataException::Other),
-    };
-    Error::new(kind, error.message)
 }

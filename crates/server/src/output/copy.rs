@@ -6,8 +6,8 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow_postgres::{CopyEncoder, CopyFormat};
 use contract::Result;
+use frontend_rest::encode::encode_failed;
 
-use super::cells::encode_failed;
 use super::{Style, write_failed};
 
 /// Rows encoded before they are written.
