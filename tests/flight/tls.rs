@@ -1,56 +1,22 @@
 //! TLS, with files that are replaced while the server runs.
 
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
 use arrow_flight::sql::client::FlightSqlServiceClient;
-use engine::{AccessConfig, TlsOptions};
+use engine::AccessConfig;
 use frontend_flight::FlightOptions;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use system_tests::certificate::certificate;
 use system_tests::flight_server::FlightServer;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Endpoint, Uri};
 
 use crate::world::{query, source};
-
-/// A certificate of `openssl`, or none where that is not installed; said aloud, and an error where CI is.
-fn certificate(folder: &Path) -> Option<TlsOptions> {
-    let (cert_path, key_path) = (folder.join("cert.pem"), folder.join("key.pem"));
-    let made = Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "2",
-        ])
-        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
-        .arg("-out")
-        .arg(&cert_path)
-        .arg("-keyout")
-        .arg(&key_path)
-        .output();
-    if !made.is_ok_and(|made| made.status.success()) {
-        eprintln!("SKIPPED: openssl is not installed, so there is no certificate to test TLS with");
-        assert!(std::env::var_os("CI").is_none(), "CI must have openssl");
-        return None;
-    }
-    Some(TlsOptions {
-        cert_path,
-        key_path,
-        client_ca: None,
-    })
-}
 
 async fn ask(server: &FlightServer, certificate: &Path, protocol: &[u8]) -> Result<Vec<String>, String> {
     let mut roots = RootCertStore::empty();

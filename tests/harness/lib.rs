@@ -1,5 +1,6 @@
 //! Shared by all system tests.
 
+pub mod certificate;
 pub mod flight_server;
 pub mod memory_source;
 pub mod server;

@@ -1,6 +1,5 @@
 //! The same over TLS.
 
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use frontend_rest::RestOptions;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use system_tests::certificate::certificate;
 use system_tests::memory_source::ProbeTable;
 use system_tests::transport_rest::{Http, PATIENCE, RestServer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,34 +17,6 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::tables::source;
-
-/// A certificate of `openssl`, or none where that is not installed; said aloud, and an error where CI is.
-fn certificate(folder: &std::path::Path) -> Option<TlsOptions> {
-    let (cert_path, key_path) = (folder.join("cert.pem"), folder.join("key.pem"));
-    let made = Command::new("openssl")
-        .args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost".split(' '))
-        .args([
-            "-addext",
-            "basicConstraints=critical,CA:FALSE",
-            "-addext",
-            "subjectAltName=DNS:localhost",
-        ])
-        .arg("-out")
-        .arg(&cert_path)
-        .arg("-keyout")
-        .arg(&key_path)
-        .output();
-    if !made.is_ok_and(|made| made.status.success()) {
-        eprintln!("SKIPPED: openssl is not installed, so there is no certificate to test TLS with");
-        assert!(std::env::var_os("CI").is_none(), "CI must have openssl");
-        return None;
-    }
-    Some(TlsOptions {
-        cert_path,
-        key_path,
-        client_ca: None,
-    })
-}
 
 async fn connect(server: &RestServer, tls: &TlsOptions) -> TlsStream<TcpStream> {
     let mut roots = RootCertStore::empty();

@@ -1,6 +1,5 @@
 //! Who comes in, and how.
 
-use std::process::Command;
 use std::sync::Arc;
 
 use engine::TlsOptions;
@@ -9,6 +8,7 @@ use frontend_postgres::PostgresOptions;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
+use system_tests::certificate::certificate;
 use system_tests::server::TestServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -201,45 +201,6 @@ async fn connections_are_limited() {
     let (severity, code, _) = refused(&server.config()).await;
     assert_eq!((&*severity, code), ("FATAL", SqlState::TOO_MANY_CONNECTIONS));
     drop(first);
-}
-
-/// A certificate of `openssl`, or none where that is not installed; said aloud, and an error where CI is.
-pub(crate) fn certificate(folder: &std::path::Path) -> Option<TlsOptions> {
-    let (cert_path, key_path) = (folder.join("cert.pem"), folder.join("key.pem"));
-    let made = Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "2",
-        ])
-        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-        .args([
-            "-subj",
-            "/CN=localhost",
-            "-addext",
-            "subjectAltName=DNS:localhost,IP:127.0.0.1",
-        ])
-        .arg("-out")
-        .arg(&cert_path)
-        .arg("-keyout")
-        .arg(&key_path)
-        .output();
-    if !made.is_ok_and(|made| made.status.success()) {
-        eprintln!("SKIPPED: openssl is not installed, so there is no certificate to test TLS with");
-        assert!(std::env::var_os("CI").is_none(), "CI must have openssl");
-        return None;
-    }
-    Some(TlsOptions {
-        cert_path,
-        key_path,
-        client_ca: None,
-    })
 }
 
 /// Hazard 5: bytes sent in clear after SSLRequest were kept and taken for the first ones inside TLS.

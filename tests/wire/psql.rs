@@ -3,9 +3,10 @@
 use std::process::{Command, Output};
 
 use frontend_postgres::PostgresOptions;
+use system_tests::certificate::certificate;
 use system_tests::server::TestServer;
 
-use crate::login::{certificate, with_password};
+use crate::login::with_password;
 use crate::tables::source;
 
 /// Runs psql; none if it is not installed, which is said aloud, and an error where CI is.
