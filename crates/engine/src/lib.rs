@@ -7,6 +7,7 @@
 //! front end goes through [`ClientSession`]; none decides anything about SQL or rules. No protocol type and no vendor
 //! type appears in this crate. Start reading at [`Engine`], then [`ClientSession`].
 
+mod accept;
 mod access;
 mod authenticate;
 mod client_session;
@@ -15,6 +16,7 @@ mod frontend;
 mod listing;
 mod login_guard;
 mod metadata;
+mod owned_batch;
 mod planning;
 mod result_stream;
 mod scram;
@@ -31,6 +33,7 @@ pub use engine::{Engine, EngineBuilder, EngineOptions};
 pub use frontend::{FrontEnd, Frontend, Shutdown};
 pub use listing::{ListedSchema, ListedTable};
 pub use login_guard::LoginGuard;
+pub use owned_batch::{owned_batch, owned_schema};
 pub use postgres_dialect::{CopyFormat, CopyOptions, ForceQuote};
 pub use result_stream::ResultStream;
 pub use scram::ScramVerifier;

@@ -1,4 +1,4 @@
-//! Batches that hold the bytes of their rows and nothing beside them.
+//! Batches that hold the bytes of their rows and nothing beside them, for doors that send Arrow's own buffers.
 //!
 //! An Arrow message carries whole buffers. A view or a dictionary that a filter went over still holds the values of the
 //! rows that were filtered out, and a null can lie over a value that a mask has hidden. So views, dictionaries and runs
@@ -8,17 +8,26 @@ use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
-use datafusion_common::arrow::array::{ArrayData, MutableArrayData, make_array};
-use datafusion_common::arrow::compute::cast;
+use datafusion::arrow::array::{ArrayData, MutableArrayData, make_array};
+use datafusion::arrow::compute::cast;
 
-/// The schema of such batches. Each column may be null: what a plan says about that is not a promise.
-pub(super) fn owned_schema(schema: &Schema) -> SchemaRef {
+/// The schema of such batches of an answer with the columns of `schema`.
+///
+/// Each column may be null: what a plan says about that is not a promise.
+pub fn owned_schema(schema: &Schema) -> SchemaRef {
     let fields: Vec<FieldRef> = schema.fields().iter().map(owned_field).collect();
     Arc::new(Schema::new(fields))
 }
 
-/// A batch in the types of `schema`, which [`owned_schema`] made.
-pub(super) fn owned_batch(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+/// A batch in the types of `schema`, which [`owned_schema`] made. The rows are those of `batch`.
+///
+/// # Errors
+/// If the batch has other columns, or one that cannot be written out.
+pub fn owned_batch(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    if batch.num_columns() != schema.fields().len() {
+        let message = "a batch has other columns than its answer";
+        return Err(ArrowError::SchemaError(message.to_owned()));
+    }
     let columns = batch.columns().iter().zip(schema.fields());
     let columns = columns.map(|(column, field)| owned_column(column, field.data_type()));
     let columns = columns.collect::<Result<Vec<_>, _>>()?;

@@ -21,7 +21,6 @@ use crate::session_messages::{
     CloseSessionResult, CloseStatus, GetSessionOptionsResult, SetSessionOptionsRequest, SetSessionOptionsResult,
 };
 use crate::session_options;
-use crate::wire_batch::wire_schema;
 
 /// What an action brought.
 #[derive(Default)]
@@ -133,7 +132,7 @@ async fn create(door: &Door, caller: &Caller, request: ActionCreatePreparedState
         dataset_schema: statement
             .schema()
             .map_or_else(|| Ok(Bytes::new()), |schema| schema_bytes(schema))?,
-        parameter_schema: schema_bytes(&wire_schema(&Schema::new(parameters)))?,
+        parameter_schema: schema_bytes(&engine::owned_schema(&Schema::new(parameters)))?,
     };
     Ok(Done::with(result.as_any().encode_to_vec()))
 }

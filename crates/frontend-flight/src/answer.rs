@@ -22,7 +22,6 @@ use tonic::Status;
 
 use crate::error;
 use crate::statement::Statement;
-use crate::wire_batch::wire_batch;
 
 /// What most clients take at least; half of the default limit of gRPC.
 const MESSAGE_BYTES: usize = 2 << 20;
@@ -69,7 +68,8 @@ async fn execution(
     let id = ctx.id;
     let batches = stream.map(move |batch| {
         let batch = batch.and_then(|batch| {
-            wire_batch(&batch, &schema).map_err(|error| Error::internal(format!("a batch for the wire: {error}")))
+            engine::owned_batch(&batch, &schema)
+                .map_err(|error| Error::internal(format!("a batch for the wire: {error}")))
         });
         batch.map_err(|error| {
             statement.fail();

@@ -16,13 +16,14 @@ mod keys;
 mod metadata;
 mod options;
 mod parameters;
+#[cfg(test)]
+mod sent_bytes;
 mod server;
 mod session_messages;
 mod session_options;
 mod sql_info;
 mod statement;
 mod type_info;
-mod wire_batch;
 
 pub use options::FlightOptions;
 pub use server::FlightFrontend;

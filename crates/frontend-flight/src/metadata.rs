@@ -13,7 +13,6 @@ use engine::{ClientSession, ListedSchema};
 use crate::keys;
 use crate::sql_info::sql_info;
 use crate::type_info::type_info;
-use crate::wire_batch::wire_schema;
 
 const TABLE: &str = "TABLE";
 const VIEW: &str = "VIEW";
@@ -105,7 +104,8 @@ async fn tables(command: CommandGetTables, client: &ClientSession) -> Result<Bui
                 let kind = if table.is_view { VIEW } else { TABLE };
                 // A table that cannot be opened is listed without columns.
                 let columns = table.columns.as_ref();
-                let columns = columns.map_or_else(|| Arc::new(Schema::empty()), |columns| wire_schema(columns));
+                let columns =
+                    columns.map_or_else(|| Arc::new(Schema::empty()), |columns| engine::owned_schema(columns));
                 builder
                     .append(catalog, &schema.name, &table.name, kind, &columns)
                     .map_err(|error| broken(&error))?;

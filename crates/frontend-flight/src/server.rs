@@ -20,9 +20,6 @@ use crate::FlightOptions;
 use crate::connection::{Connection, Transport};
 use crate::door::Door;
 
-/// Waiting after the system had no socket for us, as when all file descriptors are in use.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
 /// After everything was cancelled, what a connection may still take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -89,31 +86,22 @@ impl FlightFrontend {
         loop {
             let accepted = tokio::select! {
                 biased;
-                () = shutdown.stop_accepting.cancelled() => return,
-                () = shutdown.cancel_all.cancelled() => return,
                 Some(_) = opening.join_next() => continue,
-                accepted = listener.accept() => accepted,
+                accepted = shutdown.accept(&listener) => accepted,
             };
-            match accepted {
-                Ok((stream, peer)) => {
-                    let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-                        tracing::debug!(%peer, "too many connections");
-                        continue;
-                    };
-                    let open = Arc::clone(&self).open(stream, peer, closed.clone(), place);
-                    let opened = opened.clone();
-                    opening.spawn(async move {
-                        match open.await {
-                            Ok(connection) => drop(opened.send(connection).await),
-                            Err(error) => tracing::debug!(%peer, %error, "a connection did not open"),
-                        }
-                    });
+            let Some((stream, peer)) = accepted else { return };
+            let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+                tracing::debug!(%peer, "too many connections");
+                continue;
+            };
+            let open = Arc::clone(&self).open(stream, peer, closed.clone(), place);
+            let opened = opened.clone();
+            opening.spawn(async move {
+                match open.await {
+                    Ok(connection) => drop(opened.send(connection).await),
+                    Err(error) => tracing::debug!(%peer, %error, "a connection did not open"),
                 }
-                Err(error) => {
-                    tracing::warn!(%error, "accepting a connection failed");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
+            });
         }
     }
 
@@ -125,7 +113,6 @@ impl FlightFrontend {
         place: OwnedSemaphorePermit,
     ) -> io::Result<Connection> {
         let timeout = self.options.handshake_timeout;
-        stream.set_nodelay(true)?;
         let transport = match &self.tls {
             None => Transport::Plain(stream),
             Some(tls) => {

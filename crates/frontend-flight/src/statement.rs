@@ -13,7 +13,6 @@ use tokio::sync::MutexGuard;
 use tokio_util::sync::CancellationToken;
 
 use crate::handles::Place;
-use crate::wire_batch::wire_schema;
 
 /// A session that calls share. Statements on it begin one after another.
 #[derive(Debug)]
@@ -137,7 +136,7 @@ impl Statement {
         Self {
             owner,
             session,
-            schema: prepared.schema().map(|schema| wire_schema(schema)),
+            schema: prepared.schema().map(|schema| engine::owned_schema(schema)),
             prepared,
             bound: Mutex::new(Arc::new([])),
             stop: Mutex::new(CancellationToken::new()),

@@ -6,7 +6,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use contract::Result;
 use engine::{Engine, Frontend, Shutdown, Tls};
-use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
@@ -21,14 +20,8 @@ use crate::startup::{self, ALPN};
 /// most the login timeout; more are closed at once, so that a flood of silent ones costs no more than this.
 const OPENING_MAX: usize = 4096;
 
-/// Waiting after the system had no socket for us, as when all file descriptors are in use.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
 /// After everything was cancelled, what a connection may still take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
-
-/// A client whose machine vanished is noticed within a minute: 30 s of silence, then three probes.
-const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(30), Duration::from_secs(10), 3);
 
 /// Serves the PostgreSQL protocol.
 pub struct PostgresFrontend {
@@ -101,53 +94,23 @@ impl Frontend for PostgresFrontend {
 
     async fn serve(self: Arc<Self>, listener: TcpListener, engine: Engine, shutdown: Shutdown) -> Result<()> {
         let connections = TaskTracker::new();
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                () = shutdown.stop_accepting.cancelled() => break,
-                () = shutdown.cancel_all.cancelled() => break,
-                accepted = listener.accept() => accepted,
-            };
-            match accepted {
-                Ok((stream, peer)) => {
-                    prepare(&stream);
-                    let connection = Arc::clone(&self).connection(stream, peer, engine.clone(), shutdown.clone());
-                    let cancel_all = shutdown.cancel_all.clone();
-                    connections.spawn(async move {
-                        let goodbye = async {
-                            cancel_all.cancelled().await;
-                            tokio::time::sleep(GOODBYE).await;
-                        };
-                        tokio::select! {
-                            () = Box::pin(connection) => {}
-                            () = goodbye => {}
-                        }
-                    });
+        while let Some((stream, peer)) = shutdown.accept(&listener).await {
+            let connection = Arc::clone(&self).connection(stream, peer, engine.clone(), shutdown.clone());
+            let cancel_all = shutdown.cancel_all.clone();
+            connections.spawn(async move {
+                let goodbye = async {
+                    cancel_all.cancelled().await;
+                    tokio::time::sleep(GOODBYE).await;
+                };
+                tokio::select! {
+                    () = Box::pin(connection) => {}
+                    () = goodbye => {}
                 }
-                Err(error) => {
-                    tracing::warn!(%error, "accepting a connection failed");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
+            });
         }
         drop(listener);
         connections.close();
         connections.wait().await;
         Ok(())
-    }
-}
-
-/// Small answers leave at once, and vanished peers are found out. A socket without these options still works.
-fn prepare(stream: &TcpStream) {
-    let (idle, interval, probes) = KEEPALIVE;
-    let keepalive = TcpKeepalive::new()
-        .with_time(idle)
-        .with_interval(interval)
-        .with_retries(probes);
-    if let Err(error) = stream
-        .set_nodelay(true)
-        .and_then(|()| SockRef::from(stream).set_tcp_keepalive(&keepalive))
-    {
-        tracing::debug!(%error, "a socket option could not be set");
     }
 }

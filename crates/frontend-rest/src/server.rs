@@ -10,7 +10,6 @@ use engine::{Engine, Frontend, Shutdown, Tls};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -26,12 +25,8 @@ use crate::socket::{Impatient, Watched};
 const HEADERS_MAX: usize = 64;
 /// The longest head, and what is buffered of an answer.
 const BUFFER_BYTES: usize = 16 << 10;
-/// Waiting after the system had no socket for us, as when all file descriptors are in use.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// After everything was cancelled, what a connection may still take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
-/// A client whose machine vanished is noticed within a minute: 30 s of silence, then three probes.
-const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(30), Duration::from_secs(10), 3);
 /// What clients beyond the most at once are told.
 const BUSY: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -145,51 +140,21 @@ impl Frontend for RestFrontend {
             shutdown: shutdown.clone(),
         });
         let connections = TaskTracker::new();
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                () = shutdown.stop_accepting.cancelled() => break,
-                () = shutdown.cancel_all.cancelled() => break,
-                accepted = listener.accept() => accepted,
+        while let Some((stream, address)) = shutdown.accept(&listener).await {
+            let Ok(place) = Arc::clone(&self.connections).try_acquire_owned() else {
+                turn_away(stream, self.tls.is_some());
+                continue;
             };
-            match accepted {
-                Ok((stream, address)) => {
-                    let Ok(place) = Arc::clone(&self.connections).try_acquire_owned() else {
-                        turn_away(stream, self.tls.is_some());
-                        continue;
-                    };
-                    prepare(&stream);
-                    let connection = Arc::clone(&self).connection(stream, address, Arc::clone(&door));
-                    connections.spawn(async move {
-                        Box::pin(connection).await;
-                        drop(place);
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "accepting a connection failed");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
+            let connection = Arc::clone(&self).connection(stream, address, Arc::clone(&door));
+            connections.spawn(async move {
+                Box::pin(connection).await;
+                drop(place);
+            });
         }
         drop(listener);
         connections.close();
         connections.wait().await;
         Ok(())
-    }
-}
-
-/// Small answers leave at once, and vanished peers are found out. A socket without these options still works.
-fn prepare(stream: &TcpStream) {
-    let (idle, interval, probes) = KEEPALIVE;
-    let keepalive = TcpKeepalive::new()
-        .with_time(idle)
-        .with_interval(interval)
-        .with_retries(probes);
-    if let Err(error) = stream
-        .set_nodelay(true)
-        .and_then(|()| SockRef::from(stream).set_tcp_keepalive(&keepalive))
-    {
-        tracing::debug!(%error, "a socket option could not be set");
     }
 }
 

@@ -10,8 +10,7 @@ use arrow_ipc::writer::StreamEncoder;
 use arrow_schema::{ArrowError, DataType, SchemaRef};
 use contract::{Error, Result};
 use datafusion_common::arrow::compute::can_cast_types;
-
-use super::owned::{owned_batch, owned_schema};
+use engine::{owned_batch, owned_schema};
 
 /// About how many bytes of values a message holds: a reader has to take each message as a whole.
 const MESSAGE_BYTES: usize = 1 << 20;
