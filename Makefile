@@ -1,6 +1,7 @@
 # make demo    build, and serve sample data on 127.0.0.1:5432
 # make test    everything that must be green before a commit
 # make check   the quick part of it: format, lints, rules of the demo
+# make release   one static binary (make -s release-binary says where)
 # make bench   measurements, from a release build
 # make scoreboard   how many tests pass, suite by suite
 
@@ -8,10 +9,19 @@ CARGO ?= cargo
 # More for `make demo`, for example: make demo DEMO_ARGS='--postgres 127.0.0.1:5433 --demo-scale 1'
 DEMO_ARGS ?=
 
-.PHONY: demo test check format lint docs unit rules bench scoreboard tools
+.PHONY: demo release release-binary test check format lint docs unit rules bench scoreboard tools
 
 demo: tools
 	$(CARGO) run --locked --profile demo -p lakegate --bin lakegate -- serve --demo $(DEMO_ARGS)
+
+# The target is named, so that build scripts and macros, which cannot be static, are not built with the same flags.
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+release: tools
+	RUSTFLAGS='-C target-feature=+crt-static' \
+		$(CARGO) build --release --locked --target $(HOST) --workspace --bin lakegate
+
+release-binary:
+	@echo $(or $(CARGO_TARGET_DIR),target)/$(HOST)/release/lakegate
 
 test: tools format lint unit
 
@@ -40,11 +50,16 @@ bench: tools
 	$(CARGO) bench --locked --workspace --bench encode_postgres --bench decode_parameter --bench plan_cache \
 		--bench policy_step --bench end_to_end
 
+# First what each suite counts at each door, then the tests of each target.
 scoreboard: tools
-	@$(CARGO) test --locked --workspace --no-fail-fast 2>&1 | awk ' \
+	@$(CARGO) test --locked --workspace --no-fail-fast -- --nocapture 2>&1 | awk ' \
+		match($$0, /scoreboard .*/) { boards[++count] = substr($$0, RSTART + 11) } \
 		/Running / { suite = $$NF; gsub(/[()]/, "", suite); sub(/.*\//, "", suite); sub(/-[0-9a-f]*$$/, "", suite) } \
-		/^test result:/ { printf "%-28s %5d passed %4d failed\n", suite, $$4, $$6; passed += $$4; failed += $$6 } \
-		END { printf "%-28s %5d passed %4d failed\n", "all", passed, failed; exit failed > 0 }'
+		/^test result:/ { line[++suites] = sprintf("%-44s %5d passed %4d failed", suite, $$4, $$6); \
+			passed += $$4; failed += $$6 } \
+		END { for (i = 1; i <= count; i++) { split(boards[i], part, ": "); printf "%-44s %s\n", part[1], part[2] } \
+			for (i = 1; i <= suites; i++) print line[i]; \
+			printf "%-44s %5d passed %4d failed\n", "all", passed, failed; exit failed > 0 }'
 
 # A C compiler links Rust and builds the crypto library; nothing else is needed to build.
 tools:
