@@ -8,6 +8,8 @@ pub mod transport;
 pub mod transport_binary;
 pub mod transport_embedded;
 pub mod transport_flight;
+pub mod transport_grpc_record;
 pub mod transport_recorder;
 pub mod transport_rest;
+pub mod transport_rest_json;
 pub mod transport_wire;

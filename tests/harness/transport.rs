@@ -50,6 +50,11 @@ pub trait Transport: Send {
     /// Which door, for messages.
     fn name(&self) -> &'static str;
 
+    /// Whether a statement finds what those before it left: settings, prepared statements, cursors, a transaction.
+    fn keeps_session(&self) -> bool {
+        true
+    }
+
     /// Runs one statement to its end.
     async fn run(&mut self, sql: &str) -> Result<Answer, Failure>;
 }

@@ -1,5 +1,8 @@
 //! The door of Flight SQL, as drivers use it: each statement is prepared, described, fetched and closed.
 
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use arrow::array::RecordBatch;
 use arrow_flight::error::FlightError;
 use arrow_flight::sql::client::FlightSqlServiceClient;
@@ -8,31 +11,39 @@ use async_trait::async_trait;
 use engine::Engine;
 use frontend_flight::FlightOptions;
 use futures::TryStreamExt;
-use tonic::transport::Channel;
 
 use crate::flight_server::FlightServer;
 use crate::transport::{Answer, Column, Failure, Transport};
+use crate::transport_grpc_record::{RecordedChannel, RecordedClient};
+use crate::transport_recorder::Recorder;
 use crate::transport_wire::values_of_row;
 
-/// A client and the server that it talks to.
+/// A client, and its server where it has one of its own.
 #[derive(Debug)]
 pub struct Flight {
-    client: FlightSqlServiceClient<Channel>,
+    client: RecordedClient,
     /// Values come in UTC; PostgreSQL's texts show the session's zone.
     time_zone: String,
-    _server: FlightServer,
+    _server: Option<FlightServer>,
 }
 
 impl Flight {
     /// Starts a server over the engine and a session of that user, who needs no password.
     pub async fn open(engine: &Engine, user: &str) -> Self {
         let server = FlightServer::over(engine.clone(), FlightOptions::default()).await;
-        let mut client = server.log_in(user, "").await;
-        client.set_header("cookie", "arrow_flight_session_id=suite");
+        let client = Self::connect(server.address, user, None).await;
         Self {
-            client,
+            _server: Some(server),
+            ..client
+        }
+    }
+
+    /// A new session of that user, who needs no password; what it reads is recorded.
+    pub async fn connect(address: SocketAddr, user: &str, recorder: Option<Recorder>) -> Self {
+        Self {
+            client: log_in(address, user, recorder).await,
             time_zone: "UTC".to_owned(),
-            _server: server,
+            _server: None,
         }
     }
 
@@ -53,8 +64,12 @@ impl Flight {
 
     async fn answer(&mut self, sql: &str) -> Result<Answer, FlightError> {
         let (schema, batches) = self.fetch(sql).await?;
+        let has_times = schema
+            .fields()
+            .iter()
+            .any(|field| field.data_type().to_string().contains("Timestamp"));
         // In a failed transaction it cannot be asked for, and does not change.
-        if let Ok((_, zone)) = self.fetch("SHOW TimeZone").await {
+        if has_times && let Ok((_, zone)) = self.fetch("SHOW TimeZone").await {
             let zone = arrow::util::display::array_value_to_string(zone[0].column(0), 0);
             self.time_zone = zone.unwrap();
         }
@@ -97,6 +112,16 @@ impl Transport for Flight {
     async fn run(&mut self, sql: &str) -> Result<Answer, Failure> {
         self.answer(sql).await.map_err(|error| failure(&error))
     }
+}
+
+/// A client that has logged in without a password, with a session of its own.
+pub async fn log_in(address: SocketAddr, user: &str, recorder: Option<Recorder>) -> RecordedClient {
+    static SESSIONS: AtomicUsize = AtomicUsize::new(0);
+    let mut client = FlightSqlServiceClient::new(RecordedChannel::connect(address, recorder).await);
+    client.handshake(user, "").await.unwrap();
+    let session = SESSIONS.fetch_add(1, Ordering::Relaxed);
+    client.set_header("cookie", format!("arrow_flight_session_id=suite-{session:06}"));
+    client
 }
 
 /// What a status tells.

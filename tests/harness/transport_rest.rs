@@ -21,6 +21,8 @@ use tokio::task::JoinHandle;
 
 use crate::memory_source::MemorySource;
 use crate::transport::{Answer, Column, Failure, Transport};
+use crate::transport_recorder::Recorder;
+use crate::transport_rest_json::rows_of;
 use crate::transport_wire::values_of_row;
 
 /// No answer of a test takes so long.
@@ -142,6 +144,16 @@ impl Reply {
             .as_str()
             .unwrap_or_default()
             .to_owned()
+    }
+
+    /// Status, headers and body as a client reads them.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut bytes = format!("{}\n", self.status).into_bytes();
+        for (name, value) in &self.headers {
+            bytes.extend(format!("{name}: {value}\n").bytes());
+        }
+        bytes.extend_from_slice(&self.body);
+        bytes
     }
 
     fn is_chunked(&self) -> bool {
@@ -295,6 +307,11 @@ impl Http {
     }
 }
 
+/// The header by which a user who needs no password is known.
+pub fn basic(user: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{user}:")))
+}
+
 /// Statements through `_query`. Each is a session of its own.
 #[derive(Debug)]
 pub struct Rest {
@@ -302,6 +319,8 @@ pub struct Rest {
     address: SocketAddr,
     service: String,
     authorization: String,
+    in_json: bool,
+    recorder: Option<Recorder>,
     /// Kept so that it goes on to serve.
     _server: Option<RestServer>,
 }
@@ -325,8 +344,23 @@ impl Rest {
             connection: Http::connect(address).await,
             address,
             service: service.to_owned(),
-            authorization: format!("Basic {}", STANDARD.encode(format!("{user}:"))),
+            authorization: basic(user),
+            in_json: false,
+            recorder: None,
             _server: None,
+        }
+    }
+
+    /// With answers as JSON, which tells no types.
+    pub fn in_json(self) -> Self {
+        Self { in_json: true, ..self }
+    }
+
+    /// With everything recorded that it reads.
+    pub fn recorded(self, recorder: &Recorder) -> Self {
+        Self {
+            recorder: Some(recorder.clone()),
+            ..self
         }
     }
 }
@@ -334,13 +368,21 @@ impl Rest {
 #[async_trait]
 impl Transport for Rest {
     fn name(&self) -> &'static str {
-        "rest"
+        if self.in_json { "rest in JSON" } else { "rest" }
+    }
+
+    fn keeps_session(&self) -> bool {
+        false
     }
 
     async fn run(&mut self, sql: &str) -> Result<Answer, Failure> {
+        let accept = match self.in_json {
+            true => "application/json",
+            false => "application/vnd.apache.arrow.stream",
+        };
         let headers = [
             ("content-type", "application/json"),
-            ("accept", "application/vnd.apache.arrow.stream"),
+            ("accept", accept),
             ("authorization", &*self.authorization),
         ];
         let body = serde_json::json!({"sql": sql}).to_string();
@@ -348,13 +390,25 @@ impl Transport for Rest {
         self.connection
             .request("POST", &target, &headers, body.as_bytes())
             .await;
-        let Some(reply) = self.connection.reply().await else {
-            panic!("{sql}: the connection ended");
+        let reply = match self.connection.reply().await {
+            Some(reply) => reply,
+            // The server ends connections that are silent for long, as all servers do.
+            None => {
+                self.connection = Http::connect(self.address).await;
+                let again = self.connection.request("POST", &target, &headers, body.as_bytes());
+                again.await;
+                let reply = self.connection.reply().await;
+                reply.unwrap_or_else(|| panic!("{sql}: the connection ended"))
+            }
         };
+        if let Some(recorder) = &self.recorder {
+            recorder.note(&reply.bytes());
+        }
         if reply.header("connection") == Some("close") || !reply.whole {
             self.connection = Http::connect(self.address).await;
         }
         match reply.status {
+            200 if reply.whole && self.in_json => Ok(rows_of(reply.text())),
             200 if reply.whole => Ok(answer_of(&batches_of(&reply.body))),
             200 => Err(Failure {
                 sqlstate: "?".to_owned(),

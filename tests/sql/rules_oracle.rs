@@ -2,11 +2,13 @@
 //! and masked before.
 
 use std::collections::BTreeMap;
+use std::iter;
 
 use engine::{AccessConfig, UnknownUsers, UserEntry};
 use serde::Deserialize;
-use system_tests::transport::Transport;
-use system_tests::transport_wire::{ExtendedBinary, Simple, wire_transports};
+use system_tests::transport_flight::Flight;
+use system_tests::transport_rest::Rest;
+use system_tests::transport_wire::wire_transports;
 
 use crate::data::{Expectations, compare, folder};
 use crate::tpch;
@@ -28,7 +30,7 @@ struct Set {
 impl Set {
     /// The set in our own SQL.
     fn rules(&self) -> String {
-        let mut text = "CREATE ROLE reader; GRANT EXECUTE ON SERVICE postgres TO reader;\n".to_owned();
+        let mut text = "CREATE ROLE reader; GRANT EXECUTE ON SERVICE postgres, flight, rest TO reader;\n".to_owned();
         for table in TABLES {
             text += &format!("GRANT SELECT ON samples.tpch.{table} TO reader;\n");
         }
@@ -69,31 +71,25 @@ async fn a_restricted_user_gets_the_restricted_answers() {
     let mut expectations = Expectations::read(EXPECTATIONS, "rules_oracle");
     for (name, set) in &sets {
         let server = tpch::serve(set.access()).await;
-        for door in &mut wire_transports(server.address, "rita").await.unwrap() {
-            for table in TABLES {
-                let answer = door.run(&format!("SELECT count(*) FROM {table}")).await.unwrap();
-                assert_eq!(
-                    answer.lines(),
-                    [set.visible_rows[table].to_string()],
-                    "{name} {table} {}",
-                    door.name()
-                );
+        let mut others = wire_transports(server.address, "rita").await.unwrap();
+        let mut simple = others.remove(0);
+        others.push(Box::new(Flight::open(&server.engine, "rita").await));
+        others.push(Box::new(Rest::open(&server.engine, "rita").await));
+        for table in TABLES {
+            let sql = format!("SELECT count(*) FROM {table}");
+            for door in iter::once(&mut simple).chain(&mut others) {
+                let answer = door.run(&sql).await.unwrap();
+                let visible = set.visible_rows[table].to_string();
+                assert_eq!(answer.lines(), [visible], "{name} {table} {}", door.name());
             }
         }
-        let doors: [Box<dyn Transport>; 2] = [
-            Box::new(Simple::connect(server.address, "rita").await.unwrap()),
-            Box::new(ExtendedBinary::connect(server.address, "rita").await.unwrap()),
-        ];
-        let [mut simple, mut binary] = doors;
         for number in 1..=22 {
             let sql = tpch::query(&queries, number);
             let answer = simple.run(&sql).await;
-            let again = binary.run(&sql).await;
-            assert_eq!(
-                answer.as_ref().map(|answer| &answer.rows),
-                again.as_ref().map(|answer| &answer.rows),
-                "{name} {number}"
-            );
+            for door in &mut others {
+                let again = door.run(&sql).await;
+                assert_eq!(answer, again, "{name} {number} {}", door.name());
+            }
             let path = oracle.join(format!("answers/{name}/q{number:02}.csv"));
             let outcome = answer
                 .map_err(|failure| failure.to_string())

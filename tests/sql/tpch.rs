@@ -8,6 +8,8 @@ use lakegate::demo::{CATALOG, DemoFolder};
 use source_delta::{DeltaFolder, DeltaOpener, DeltaOptions};
 use system_tests::server::TestServer;
 use system_tests::transport::Transport;
+use system_tests::transport_flight::Flight;
+use system_tests::transport_rest::Rest;
 use system_tests::transport_wire::{ExtendedBinary, Simple};
 use tokio::sync::OnceCell;
 
@@ -65,4 +67,23 @@ async fn simple() {
 async fn extended_binary() {
     let server = serve(AccessConfig::open()).await;
     run(&mut ExtendedBinary::connect(server.address, "root").await.unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flight() {
+    let server = serve(AccessConfig::open()).await;
+    run(&mut Flight::open(&server.engine, "root").await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rest() {
+    let server = serve(AccessConfig::open()).await;
+    run(&mut Rest::open(&server.engine, "root").await).await;
+}
+
+/// Numbers are compared by the digits that stand in the text.
+#[tokio::test(flavor = "multi_thread")]
+async fn rest_in_json() {
+    let server = serve(AccessConfig::open()).await;
+    run(&mut Rest::open(&server.engine, "root").await.in_json()).await;
 }

@@ -7,15 +7,23 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch};
+use arrow::datatypes::DataType;
 use arrow::util::pretty::pretty_format_batches;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{collect, displayable};
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use engine::AccessConfig;
+use frontend_flight::FlightOptions;
+use frontend_rest::RestOptions;
+use futures::TryStreamExt;
+use serde_json::json;
+use system_tests::flight_server::FlightServer;
 use system_tests::server::TestServer;
 use system_tests::transport::Transport;
 use system_tests::transport_embedded::Embedded;
+use system_tests::transport_flight::{Flight, log_in};
+use system_tests::transport_rest::{Rest, RestServer};
 use system_tests::transport_wire::wire_transports;
 use tempfile::TempDir;
 use tokio_postgres::types::Type;
@@ -28,6 +36,8 @@ const ZEROS: i32 = 1000;
 struct World {
     folder: TempDir,
     server: TestServer,
+    flight: FlightServer,
+    rest: RestServer,
 }
 
 impl World {
@@ -38,12 +48,21 @@ impl World {
         lake::write(&public.join("numbers"), [numbers(&[1, 2, 3, 4, 5])]).await;
         let catalog = lake::catalog("lake", folder.path());
         let server = lake::serve(vec![catalog], "public", AccessConfig::open()).await;
-        Self { folder, server }
+        let flight = FlightServer::over(server.engine.clone(), FlightOptions::default()).await;
+        let rest = RestServer::over(server.engine.clone(), RestOptions::default()).await;
+        Self {
+            folder,
+            server,
+            flight,
+            rest,
+        }
     }
 
     async fn doors(&self) -> Vec<Box<dyn Transport>> {
         let mut doors = wire_transports(self.server.address, "ana").await.unwrap();
         doors.push(Box::new(Embedded::open(&self.server.engine, "ana")));
+        doors.push(Box::new(Flight::connect(self.flight.address, "ana", None).await));
+        doors.push(Box::new(Rest::connect(self.rest.address, "lake", "ana").await));
         doors
     }
 
@@ -144,7 +163,19 @@ async fn a_kept_statement_runs_again() {
         let counts: Vec<i64> = answer.iter().map(|row| row.get(1)).collect();
         assert_eq!(counts, [250; 4]);
     }
+    let mut flight = log_in(world.flight.address, "ana", None).await;
+    let mut prepared = flight.prepare(sql.to_owned(), None).await.unwrap();
+    for _ in 0..3 {
+        let info = prepared.execute().await.unwrap();
+        let ticket = info.endpoint[0].ticket.clone().unwrap();
+        let batches: Vec<RecordBatch> = flight.do_get(ticket).await.unwrap().try_collect().await.unwrap();
+        let shown = pretty_format_batches(&batches).unwrap().to_string();
+        assert_eq!(shown.matches("250").count(), 4, "{shown}");
+    }
     for door in &mut world.doors().await {
+        if !door.keeps_session() {
+            continue;
+        }
         door.run(&format!("PREPARE again AS {sql}")).await.unwrap();
         for _ in 0..3 {
             let answer = door.run("EXECUTE again").await.unwrap();
@@ -172,7 +203,14 @@ async fn a_parameter_has_the_type_that_any_of_its_places_tells() {
         for (value, expected) in [(Some(7_i32), 1_i64), (None, i64::from(ZEROS))] {
             let row = client.query_one(&prepared, &[&value]).await.unwrap();
             assert_eq!(row.get::<_, i64>(0), expected, "{sql} with {value:?}");
+            let body = json!({"sql": sql, "params": [value], "wrap": false}).to_string();
+            let reply = world.rest.post("/api/v2/lake/_query", &body).await;
+            assert_eq!(reply.json(), json!([{"count": expected}]), "{sql} with {value:?}");
         }
+        let mut flight = log_in(world.flight.address, "ana", None).await;
+        let prepared = flight.prepare(sql.clone(), None).await.unwrap();
+        let parameters = prepared.parameter_schema().unwrap();
+        assert_eq!(*parameters.field(0).data_type(), DataType::Int32, "{sql}");
     }
     let state = world.plain(1).await.state();
     let sql = "SELECT count(*) FROM zeros WHERE a = $1 OR $1 IS NULL";

@@ -13,9 +13,14 @@ use datafusion::logical_expr::{LogicalPlanBuilder, col, lit};
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use engine::AccessConfig;
+use frontend_flight::FlightOptions;
+use frontend_rest::RestOptions;
 use policy::{BarrierExec, PresentedTable, RuleScope, Stamp, TableAccess, authorize, guarded_physical_rules, harden};
+use system_tests::flight_server::FlightServer;
 use system_tests::memory_source::MemorySource;
+use system_tests::transport_flight::Flight;
 use system_tests::transport_recorder::Recorder;
+use system_tests::transport_rest::{Rest, RestServer};
 use system_tests::transport_wire::wire_transports;
 
 use super::world::{Twin, World, access, canaries_in};
@@ -47,7 +52,14 @@ async fn without_the_barrier_a_canary_is_seen() {
     let source = MemorySource::new("lake").provider("rides", "trips", Arc::new(ViewTable::new(filtered, None)));
     let server = lake::serve(vec![Arc::new(source)], "rides", AccessConfig::open()).await;
     let recorder = Recorder::start(server.address).await;
-    for door in &mut wire_transports(recorder.address, "dora").await.unwrap() {
+    let flight_server = FlightServer::over(server.engine.clone(), FlightOptions::default()).await;
+    let rest_server = RestServer::over(server.engine.clone(), RestOptions::default()).await;
+    let flight = recorder.also(flight_server.address).await;
+    let rest = recorder.also(rest_server.address).await;
+    let mut doors = wire_transports(recorder.address, "dora").await.unwrap();
+    doors.push(Box::new(Flight::connect(flight, "dora", Some(recorder.clone())).await));
+    doors.push(Box::new(Rest::connect(rest, "lake", "dora").await.recorded(&recorder)));
+    for door in &mut doors {
         recorder.take();
         let answer = door.run(PROBE).await;
         let found = canaries_in(&recorder.take(), PROBE);

@@ -1,5 +1,7 @@
 //! Oracle 2: in two worlds that differ in what the actor may not see, the same is said, to the byte.
 
+use system_tests::transport::Transport;
+
 use super::statements::{ANA, DORA};
 use super::world::{Twin, World, card, told};
 
@@ -14,6 +16,12 @@ const MORE: &[&str] = &[
     "SELECT attname, attnum FROM pg_attribute WHERE attrelid = 'trips'::regclass",
     "SELECT nspname FROM pg_namespace",
 ];
+
+async fn doors(world: &World, user: &str) -> Vec<Box<dyn Transport>> {
+    let mut doors = world.doors(user).await;
+    doors.push(Box::new(world.rest_door(user).await.in_json()));
+    doors
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn transcripts_are_equal() {
@@ -33,14 +41,20 @@ async fn transcripts_are_equal() {
                 card(twin, 1)
             ));
         }
-        let doors = first.doors(user).await.into_iter().zip(second.doors(user).await);
-        first.recorder.take();
-        second.recorder.take();
+        let doors = doors(&first, user).await.into_iter().zip(doors(&second, user).await);
         for (mut here, mut there) in doors {
             for sql in &statements {
                 let (one, bytes) = first.ask(&mut *here, sql).await;
                 let (other, bytes_there) = second.ask(&mut *there, sql).await;
-                let failed = one.as_ref().is_err_and(|failure| failure.sqlstate.starts_with("22"));
+                let countable = match (&one, here.name()) {
+                    // A driver closes statements when it likes, so its bytes cannot be told apart.
+                    (_, "extended binary") => false,
+                    // Which row fails first is a matter of the order of files.
+                    (Err(failure), _) => !failure.sqlstate.starts_with("22"),
+                    // Rows come in batches as they are read from files; in JSON nothing shows where one ends.
+                    (Ok(answer), "flight" | "rest") => answer.rows.len() <= 1,
+                    _ => true,
+                };
                 if told(&one) != told(&other) {
                     let text = format!(
                         "{user} {sql} ({}): {}\nin the twin world {}",
@@ -49,8 +63,7 @@ async fn transcripts_are_equal() {
                         told(&other)
                     );
                     wrong.push(text.chars().take(3000).collect::<String>());
-                } else if bytes != bytes_there && !failed && here.name() != "extended binary" {
-                    // A driver closes statements when it likes, so its bytes cannot be told apart.
+                } else if bytes != bytes_there && countable {
                     wrong.push(format!(
                         "{user} {sql} ({}): {bytes} bytes and {bytes_there}",
                         here.name()

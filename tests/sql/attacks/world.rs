@@ -1,5 +1,6 @@
 //! The tables of the catalogue as Delta tables, in two worlds, and servers over them.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,10 +10,15 @@ use arrow::array::{
 use arrow::compute::filter_record_batch;
 use engine::{AccessConfig, UnknownUsers, UserEntry};
 use federation::Source;
+use frontend_flight::FlightOptions;
+use frontend_rest::RestOptions;
+use system_tests::flight_server::FlightServer;
 use system_tests::memory_source::MemorySource;
 use system_tests::server::TestServer;
 use system_tests::transport::{Answer, Failure, Transport};
-use system_tests::transport_recorder::Recorder;
+use system_tests::transport_flight::Flight;
+use system_tests::transport_recorder::{Recorded, Recorder};
+use system_tests::transport_rest::{Rest, RestServer};
 use system_tests::transport_wire::wire_transports;
 use tempfile::TempDir;
 
@@ -28,8 +34,8 @@ const CANARIES: [&str; 6] = ["ZQX8", "RAWPAN", "HIDCOL", "VAULTKEY", CARDS[0], C
 const HIDDEN_NAMES: [&str; 2] = ["license_no", "material"];
 
 const RULES: &str = include_str!("../../../sql/policy/rides.sql");
-/// Nob may come in and has nothing.
-const GUEST: &str = "CREATE ROLE guest; GRANT EXECUTE ON SERVICE postgres TO guest;";
+/// Nob may come in and has nothing. Drivers too come in by every door.
+const GUEST: &str = "CREATE ROLE guest; GRANT EXECUTE ON SERVICE postgres, flight, rest TO guest, driver;";
 
 /// Two worlds differ only in what dora and ana may not see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,6 +214,9 @@ pub(crate) struct World {
     pub(crate) folder: TempDir,
     pub(crate) server: TestServer,
     pub(crate) recorder: Recorder,
+    pub(crate) flight: SocketAddr,
+    pub(crate) rest: SocketAddr,
+    _servers: (FlightServer, RestServer),
 }
 
 impl World {
@@ -223,28 +232,52 @@ impl World {
         let sources = ["lake", "other"].map(|name| lake::catalog(name, folder.path()));
         let server = lake::serve(sources.to_vec(), "rides", access(rules)).await;
         let recorder = Recorder::start(server.address).await;
+        let flight = FlightServer::over(server.engine.clone(), FlightOptions::default()).await;
+        let rest = RestServer::over(server.engine.clone(), RestOptions::default()).await;
         Self {
             folder,
             server,
+            flight: recorder.also(flight.address).await,
+            rest: recorder.also(rest.address).await,
             recorder,
+            _servers: (flight, rest),
         }
     }
 
     /// All doors for one user, with every byte recorded.
     pub(crate) async fn doors(&self, user: &str) -> Vec<Box<dyn Transport>> {
-        wire_transports(self.recorder.address, user).await.unwrap()
+        let mut doors = wire_transports(self.recorder.address, user).await.unwrap();
+        doors.push(Box::new(
+            Flight::connect(self.flight, user, Some(self.recorder.clone())).await,
+        ));
+        doors.push(Box::new(self.rest_door(user).await));
+        self.recorder.take();
+        doors
     }
 
-    /// Runs a statement and looks at every byte that came back; gives how many those are too.
+    /// Statements through REST, as Arrow.
+    pub(crate) async fn rest_door(&self, user: &str) -> Rest {
+        Rest::connect(self.rest, "lake", user).await.recorded(&self.recorder)
+    }
+
+    /// Runs a statement and looks at every byte that came back; gives how many those are too: of HTTP, how many the
+    /// client read, since how they are framed is a matter of moments.
     pub(crate) async fn ask(&self, door: &mut dyn Transport, sql: &str) -> (Result<Answer, Failure>, usize) {
         let answer = door.run(sql).await;
-        let bytes = self.recorder.take();
-        assert_clean(&bytes, sql, door.name());
-        assert!(
-            !contains(&bytes, self.folder.path().to_str().unwrap()),
-            "a path in the answer to {sql}"
-        );
-        (answer, bytes.len())
+        (answer, self.judge(sql, door.name()))
+    }
+
+    /// Looks at every byte that came back for `sql`.
+    pub(crate) fn judge(&self, sql: &str, door: &str) -> usize {
+        let Recorded { sent, read } = self.recorder.take_apart();
+        for bytes in [&sent, &read] {
+            assert_clean(bytes, sql, door);
+            assert!(
+                !contains(bytes, self.folder.path().to_str().unwrap()),
+                "a path in the answer to {sql} ({door})"
+            );
+        }
+        if read.is_empty() { sent.len() } else { read.len() }
     }
 }
 
