@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use engine::{AccessConfig, UnknownUsers, UserEntry};
 use serde::Deserialize;
+use system_tests::demo_tables;
 use system_tests::transport::Transport;
 use system_tests::transport_wire::{ExtendedBinary, Simple, wire_transports};
 
@@ -86,7 +87,7 @@ async fn a_restricted_user_gets_the_restricted_answers() {
         ];
         let [mut simple, mut binary] = doors;
         for number in 1..=22 {
-            let sql = tpch::query(&queries, number);
+            let sql = demo_tables::query(&queries, number);
             let answer = simple.run(&sql).await;
             let again = binary.run(&sql).await;
             assert_eq!(
