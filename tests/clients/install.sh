@@ -8,6 +8,9 @@ ASYNCPG=0.32.0
 PGJDBC=42.7.4
 DELTALAKE=1.6.6
 PYARROW=26.0.1
+ADBC_FLIGHTSQL=1.13.0
+ADBC_MANAGER=1.13.0
+FLIGHT_SQL_JDBC=18.3.0
 NODE_POSTGRES=8.23.1
 PG_CURSOR=2.22.0
 
@@ -32,19 +35,25 @@ need psql postgresql-client || true
 
 if need python3 python3 python3-venv; then
     wanted="psycopg $PSYCOPG asyncpg $ASYNCPG deltalake $DELTALAKE pyarrow $PYARROW"
+    wanted="$wanted adbc-driver-flightsql $ADBC_FLIGHTSQL adbc-driver-manager $ADBC_MANAGER"
     if [ "$(cat python.installed 2>/dev/null)" != "$wanted" ]; then
         if ! python3 -m venv --clear python; then
             [ "$(id -u)" = 0 ] && apt-get install -y python3-venv >&2
             python3 -m venv --clear python
         fi
         python/bin/python -m pip install --quiet "psycopg[binary]==$PSYCOPG" "asyncpg==$ASYNCPG" \
-            "deltalake==$DELTALAKE" "pyarrow==$PYARROW" >&2
+            "deltalake==$DELTALAKE" "pyarrow==$PYARROW" \
+            "adbc-driver-flightsql==$ADBC_FLIGHTSQL" "adbc-driver-manager==$ADBC_MANAGER" >&2
         echo "$wanted" >python.installed
     fi
 fi
 
+need curl curl || true
+
 if need java default-jdk-headless && need mvn maven; then
-    if [ ! -f "pgjdbc-$PGJDBC.jar" ]; then
+    wanted="postgresql $PGJDBC flight-sql-jdbc-driver $FLIGHT_SQL_JDBC"
+    if [ "$(cat java.installed 2>/dev/null)" != "$wanted" ]; then
+        rm -rf java
         mkdir -p java
         cat >java/pom.xml <<POM
 <project>
@@ -52,12 +61,15 @@ if need java default-jdk-headless && need mvn maven; then
   <groupId>clients</groupId><artifactId>clients</artifactId><version>1</version><packaging>pom</packaging>
   <dependencies><dependency>
     <groupId>org.postgresql</groupId><artifactId>postgresql</artifactId><version>$PGJDBC</version>
+  </dependency><dependency>
+    <groupId>org.apache.arrow</groupId><artifactId>flight-sql-jdbc-driver</artifactId><version>$FLIGHT_SQL_JDBC</version>
   </dependency></dependencies>
 </project>
 POM
         mvn -q -B -f java/pom.xml dependency:copy-dependencies -DoutputDirectory="$folder/java/jars" -DincludeScope=runtime >&2
-        cp "java/jars/postgresql-$PGJDBC.jar" "pgjdbc-$PGJDBC.jar"
-        cp "pgjdbc-$PGJDBC.jar" pgjdbc.jar
+        cp "java/jars/postgresql-$PGJDBC.jar" pgjdbc.jar
+        cp "java/jars/flight-sql-jdbc-driver-$FLIGHT_SQL_JDBC.jar" flight-sql-jdbc.jar
+        echo "$wanted" >java.installed
     fi
 fi
 

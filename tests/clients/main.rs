@@ -5,7 +5,11 @@
 mod connection;
 mod drivers;
 mod external_writer;
+mod readme;
 mod record;
 mod replay;
 mod sales;
 mod served;
+mod slow;
+mod tpch;
+mod validation;

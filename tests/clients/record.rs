@@ -1,9 +1,9 @@
 //! The recorded statements, and the list of those that are known not to be answered as PostgreSQL does.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use system_tests::data::folder;
 
 /// One statement as a client sent it, and what PostgreSQL answered.
 #[derive(Debug, Clone, Deserialize)]
@@ -67,20 +67,8 @@ fn bytes(value: &str) -> Vec<u8> {
 
 /// All records of a client; none, said aloud, where the data is missing on a developer's machine.
 pub(crate) fn records(client: &str) -> Option<Vec<Record>> {
-    let data = match std::env::var_os("LAKEGATE_CONFORMANCE_DATA") {
-        Some(data) => PathBuf::from(data),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
-    };
-    let path = data.join("pg_clients").join(format!("{client}.jsonl"));
-    let Ok(text) = std::fs::read_to_string(&path) else {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "the conformance data is missing at {}",
-            path.display()
-        );
-        println!("SKIPPED: no {} (set LAKEGATE_CONFORMANCE_DATA)", path.display());
-        return None;
-    };
+    let path = folder("pg_clients")?.join(format!("{client}.jsonl"));
+    let text = std::fs::read_to_string(path).unwrap();
     let record = |(index, line): (usize, &str)| {
         let mut record: Record = serde_json::from_str(line).unwrap();
         record.id = format!("{client}/{}", index + 1);

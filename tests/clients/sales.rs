@@ -13,7 +13,9 @@ use arrow_postgres::PG_TYPE_METADATA;
 use async_trait::async_trait;
 use contract::{QueryContext, Result, TableName, TableVersion};
 use federation::{Source, SourceTable, TableKind, TableSummary};
-use system_tests::memory_source::{MemorySource, ProbeTable};
+use system_tests::memory_source::MemorySource;
+
+use crate::slow;
 
 const CUSTOMERS: i32 = 50;
 const PRODUCTS: i16 = 30;
@@ -23,16 +25,15 @@ const NEW_YEAR_DAYS: i32 = 19_723;
 const NEW_YEAR: i64 = NEW_YEAR_DAYS as i64 * DAY;
 const DAY: i64 = 86_400_000_000;
 
-/// Four tables, a view and a materialized view; and `slow.waits`, which never gives a row.
+/// Four tables, a view and a materialized view; and the tables of [`slow`].
 pub(crate) fn source() -> Arc<SalesSource> {
-    let tables = MemorySource::new("lake")
+    let tables = slow::tables(MemorySource::new("lake"))
         .table("sales", "customers", vec![customers()])
         .table("sales", "products", vec![products()])
         .table("sales", "orders", vec![orders()])
         .table("sales", "order_items", vec![order_items()])
         .table("sales", "customer_totals", vec![customer_totals()])
-        .table("sales", "daily", vec![daily()])
-        .provider("slow", "waits", ProbeTable::silent().provider());
+        .table("sales", "daily", vec![daily()]);
     Arc::new(SalesSource { tables })
 }
 

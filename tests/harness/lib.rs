@@ -1,6 +1,8 @@
 //! Shared by all system tests.
 
 pub mod certificate;
+pub mod data;
+pub mod demo_tables;
 pub mod flight_server;
 pub mod memory_source;
 pub mod server;

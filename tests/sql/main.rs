@@ -2,10 +2,11 @@
 
 mod attacks;
 mod conformance;
-mod data;
 mod lake;
 mod logic_test;
 mod rules_oracle;
 mod suites;
 mod tpch;
 mod traps;
+
+use system_tests::data;

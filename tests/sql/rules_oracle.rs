@@ -6,6 +6,7 @@ use std::iter;
 
 use engine::{AccessConfig, UnknownUsers, UserEntry};
 use serde::Deserialize;
+use system_tests::demo_tables;
 use system_tests::transport_flight::Flight;
 use system_tests::transport_rest::Rest;
 use system_tests::transport_wire::wire_transports;
@@ -84,7 +85,7 @@ async fn a_restricted_user_gets_the_restricted_answers() {
             }
         }
         for number in 1..=22 {
-            let sql = tpch::query(&queries, number);
+            let sql = demo_tables::query(&queries, number);
             let answer = simple.run(&sql).await;
             for door in &mut others {
                 let again = door.run(&sql).await;

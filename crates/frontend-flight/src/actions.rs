@@ -20,7 +20,7 @@ use crate::handles::Kind;
 use crate::session_messages::{
     CloseSessionResult, CloseStatus, GetSessionOptionsResult, SetSessionOptionsRequest, SetSessionOptionsResult,
 };
-use crate::session_options;
+use crate::{parameters, session_options};
 
 /// What an action brought.
 #[derive(Default)]
@@ -125,7 +125,8 @@ pub(crate) async fn act(door: &Door, caller: Caller, action: Action) -> Result<D
 async fn create(door: &Door, caller: &Caller, request: ActionCreatePreparedStatementRequest) -> Result<Done, Status> {
     outside_transaction(request.transaction_id.as_ref())?;
     let (handle, statement) = door.prepare(Kind::Prepared, caller, &request.query).await?;
-    let parameters: Vec<_> = statement.prepared().parameters().cloned().collect();
+    let parameters = statement.prepared().parameters();
+    let parameters: Vec<_> = parameters.map(parameters::described).collect();
     let result = ActionCreatePreparedStatementResult {
         prepared_statement_handle: handle,
         // JDBC takes a statement without a schema for one that is run by DoPut.

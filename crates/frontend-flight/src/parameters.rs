@@ -9,7 +9,7 @@ use arrow_flight::FlightData;
 use arrow_flight::decode::FlightRecordBatchStream;
 use arrow_flight::error::FlightError;
 use arrow_ipc::{MessageHeader, root_as_message};
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Field, TimeUnit};
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
 use tonic::Status;
 
@@ -24,6 +24,17 @@ const HEAD_BYTES_MAX: usize = 4 << 20;
 const ROWS_MAX: i64 = 100_000;
 /// How deep lists may lie in lists.
 const DEPTH_MAX: usize = 4;
+
+/// A parameter as clients are told of it. Points in time have milliseconds: JDBC's driver counts these, whatever unit
+/// it is told, so that any other would make other times of the user's. Values of every unit are taken.
+pub(crate) fn described(parameter: &Field) -> Field {
+    let data_type = match parameter.data_type() {
+        DataType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Millisecond, zone.clone()),
+        DataType::Time32(_) | DataType::Time64(_) => DataType::Time32(TimeUnit::Millisecond),
+        other => other.clone(),
+    };
+    parameter.clone().with_data_type(data_type)
+}
 
 /// Takes all messages of an upload; the first is the one that names the command.
 ///
@@ -206,6 +217,21 @@ mod tests {
             .now_or_never()
             .unwrap()
             .unwrap()
+    }
+
+    #[test]
+    fn points_in_time_are_described_in_milliseconds() {
+        let told = |data_type| described(&Field::new("$1", data_type, true)).data_type().clone();
+        let zone = || Some("UTC".into());
+        assert_eq!(
+            told(DataType::Timestamp(TimeUnit::Microsecond, zone())),
+            DataType::Timestamp(TimeUnit::Millisecond, zone())
+        );
+        assert_eq!(
+            told(DataType::Time64(TimeUnit::Nanosecond)),
+            DataType::Time32(TimeUnit::Millisecond)
+        );
+        assert_eq!(told(DataType::Date32), DataType::Date32);
     }
 
     #[test]

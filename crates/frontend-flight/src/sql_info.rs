@@ -1,5 +1,5 @@
-//! What clients ask about the server (CommandGetSqlInfo). JDBC's driver fails on a yes or no that is missing, so each
-//! is here.
+//! What clients ask about the server (CommandGetSqlInfo). JDBC's driver fails on an answer that is missing, so each
+//! that it asks for is here.
 
 use std::collections::HashMap;
 
@@ -98,6 +98,7 @@ pub(crate) fn sql_info() -> Result<SqlInfoData> {
     for (name, bits) in [
         (SqlInfo::SqlSupportedGroupBy, 0b11),
         (SqlInfo::SqlSupportedGrammar, 0b11),
+        (SqlInfo::SqlAnsi92SupportedLevel, 0b1),
         (SqlInfo::SqlOuterJoinsSupportLevel, 0b110),
         (SqlInfo::SqlSchemasSupportedActions, 0),
         (SqlInfo::SqlCatalogsSupportedActions, 0),

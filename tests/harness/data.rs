@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use system_tests::transport::Answer;
+use crate::transport::Answer;
 
 /// A folder of the conformance data; `None`, said aloud, where it is missing on a developer's machine.
-pub(crate) fn folder(name: &str) -> Option<PathBuf> {
+pub fn folder(name: &str) -> Option<PathBuf> {
     let data = match std::env::var_os("LAKEGATE_CONFORMANCE_DATA") {
         Some(data) => PathBuf::from(data),
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
@@ -29,7 +29,7 @@ pub(crate) fn folder(name: &str) -> Option<PathBuf> {
 
 /// Cases that are known not to pass, with the reason.
 #[derive(Debug)]
-pub(crate) struct Expectations {
+pub struct Expectations {
     known: BTreeMap<String, String>,
     seen: Vec<String>,
     wrong: Vec<String>,
@@ -38,7 +38,7 @@ pub(crate) struct Expectations {
 
 impl Expectations {
     /// One section of a file in `tests/expectations`.
-    pub(crate) fn read(text: &str, section: &str) -> Self {
+    pub fn read(text: &str, section: &str) -> Self {
         let mut sections: BTreeMap<String, BTreeMap<String, String>> = toml::from_str(text).unwrap();
         let known = sections.remove(section).unwrap_or_default();
         Self {
@@ -49,7 +49,8 @@ impl Expectations {
         }
     }
 
-    pub(crate) fn record(&mut self, case: &str, outcome: Result<(), String>) {
+    /// Takes note of how a case went.
+    pub fn record(&mut self, case: &str, outcome: Result<(), String>) {
         self.seen.push(case.to_owned());
         self.passed += usize::from(outcome.is_ok());
         match (outcome, self.known.get(case)) {
@@ -62,7 +63,7 @@ impl Expectations {
     }
 
     /// Prints the score; panics about what is not as listed.
-    pub(crate) fn finish(self, board: &str) {
+    pub fn finish(self, board: &str) {
         println!("scoreboard {board}: {} of {} pass", self.passed, self.seen.len());
         for case in self.known.keys() {
             assert!(
@@ -80,7 +81,7 @@ impl Expectations {
 }
 
 /// A CSV file's header and rows.
-pub(crate) fn read_csv(path: &Path) -> (Vec<String>, Vec<Vec<String>>) {
+pub fn read_csv(path: &Path) -> (Vec<String>, Vec<Vec<String>>) {
     let text = std::fs::read_to_string(path).unwrap();
     let mut rows = vec![Vec::new()];
     let mut value = String::new();
@@ -105,7 +106,7 @@ pub(crate) fn read_csv(path: &Path) -> (Vec<String>, Vec<Vec<String>>) {
 
 /// Compares with the rows that DuckDB gave: decimals exactly, its doubles to 1e-9, quotients of decimals (for which
 /// PostgreSQL and DuckDB choose different types) to 1e-6. `\N`, or nothing, is NULL.
-pub(crate) fn compare(answer: &Answer, path: &Path) -> Result<(), String> {
+pub fn compare(answer: &Answer, path: &Path) -> Result<(), String> {
     let (header, expected) = read_csv(path);
     let names = answer
         .columns
