@@ -6,6 +6,7 @@ mod expand;
 mod intervals;
 mod json;
 mod math;
+mod matrix;
 mod moment_text;
 mod number_format;
 mod numeric_cast;
@@ -24,6 +25,7 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 use crate::session_facts::SessionFacts;
 pub(crate) use catalog_lookup::object_text;
+pub(crate) use matrix::MATRIX;
 pub(crate) use moment_text::{date, date_text, interval_text, timestamp_text};
 pub(crate) use numeric_cast::{NUMERIC, numeric_cast};
 pub(crate) use operators::numeric_shape;
@@ -40,6 +42,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     all.extend(math::functions());
     all.push(numeric_cast::numeric());
     all.push(expand::expand_array());
+    all.push(matrix::matrix());
     all
 }
 

@@ -22,6 +22,7 @@ use datafusion::sql::sqlparser::ast::{
 pub use output_names::display_name;
 pub(crate) use subqueries::is_aggregate_name;
 
+use crate::functions::MATRIX;
 use crate::session_facts::SessionFacts;
 
 /// Rewrites a query for DataFusion. To be called once per statement, before names are resolved, after table versions
@@ -295,7 +296,19 @@ fn expression(expr: &mut Expr) -> Result<Option<Expr>> {
             Ok(None)
         }
         Expr::Function(function) => Ok(called(function).or_else(|| counted(function))),
+        Expr::Array(array) if array.elem.iter().any(is_array) => {
+            Ok(Some(build::call(MATRIX, std::mem::take(&mut array.elem))))
+        }
         _ => Ok(None),
+    }
+}
+
+/// Whether an expression is an array constructor, as it is written or rewritten.
+fn is_array(expr: &Expr) -> bool {
+    match build::peeled(expr) {
+        Expr::Array(_) => true,
+        Expr::Function(function) => build::function_name(&function.name).as_deref() == Some(MATRIX),
+        _ => false,
     }
 }
 
