@@ -6,6 +6,7 @@ mod cache;
 mod checked_arithmetic;
 mod lateral;
 mod literals;
+mod mixed_numbers;
 mod parameters;
 mod pipeline;
 mod position;

@@ -20,6 +20,7 @@ use super::binder::{Binder, table_functions};
 use super::cache::PlanKey;
 use super::lateral::inline_laterals;
 use super::literals::narrow_integers;
+use super::mixed_numbers::settle_floats;
 use super::parameters;
 use super::position::{character_position, located};
 use super::set_operations::pair_copies;
@@ -213,7 +214,9 @@ impl PlanningSession<'_> {
             .sql_statement_to_plan_with_context(statement, &mut context)
             .map_err(|error| located(error, text))?;
         let plan = pair_copies(inline_laterals(plan)?)?;
-        Ok(postgres_dialect::resolve_unknowns(narrow_integers(plan)?)?)
+        // Before integers become narrow: that settles the types of recursions again.
+        let plan = narrow_integers(settle_floats(plan)?)?;
+        Ok(postgres_dialect::resolve_unknowns(plan)?)
     }
 
     async fn open_tables(

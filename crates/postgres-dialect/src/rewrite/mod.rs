@@ -208,7 +208,7 @@ impl VisitorMut for ExistsValues {
     }
 }
 
-/// `x = ANY (SELECT …)` is IN, `x <> ALL (SELECT …)` is NOT IN.
+/// `x = ANY (SELECT …)` is IN, `x <> ALL (SELECT …)` is NOT IN; so it is with `ARRAY[…]`.
 fn membership(expr: &Expr) -> Option<Expr> {
     let (left, right, negated) = match expr {
         Expr::AnyOp {
@@ -228,6 +228,12 @@ fn membership(expr: &Expr) -> Option<Expr> {
         Expr::Subquery(query) => Some(Expr::InSubquery {
             expr: left.clone(),
             subquery: query.clone(),
+            negated,
+        }),
+        // Elements in a list are compared like any operand, also with a column of another type of number.
+        Expr::Array(array) if !array.elem.is_empty() && !array.elem.iter().any(is_array) => Some(Expr::InList {
+            expr: left.clone(),
+            list: array.elem.clone(),
             negated,
         }),
         _ => None,
