@@ -21,6 +21,7 @@ use super::cache::PlanKey;
 use super::lateral::inline_laterals;
 use super::literals::narrow_integers;
 use super::mixed_numbers::settle_floats;
+use super::moments::Moments;
 use super::parameters;
 use super::position::{character_position, located};
 use super::set_operations::pair_copies;
@@ -57,6 +58,7 @@ pub(crate) struct PlanningSession<'a> {
     pub(crate) cache: &'a super::PlanCache,
     /// The key of a statement apart from its text and parameter types.
     pub(crate) key: PlanKey,
+    pub(crate) moments: Moments,
     pub(crate) ctx: &'a QueryContext,
 }
 
@@ -162,10 +164,10 @@ impl PlanningSession<'_> {
             }
             (None, true) => self.optimize(&planned.authorized, "")?,
             (None, false) => {
-                let plan = self.optimized(planned.authorized.plan())?;
-                planned
-                    .authorized
-                    .optimized(plan.replace_params_with_values(&ParamValues::from(values))?)?
+                let bound = planned.authorized.plan().clone();
+                let bound = bound.replace_params_with_values(&ParamValues::from(values))?;
+                let plan = self.optimized(&postgres_dialect::resolve_unknowns(bound)?)?;
+                planned.authorized.optimized(plan)?
             }
         };
         optimized.executable(self.physical(&optimized).await?)
@@ -182,10 +184,15 @@ impl PlanningSession<'_> {
         if is_timeless(plan)? {
             return self.state.optimize(plan);
         }
-        // What is only true now is folded as of the statement's start.
+        let options = self.state.config_options();
+        let plan = self.moments.put_into(plan.clone(), options)?;
+        // The moments are constants now, beside which dates are compared otherwise.
+        let plan = postgres_dialect::resolve_unknowns(plan)?;
+        // Whatever else is only true now is folded as of the transaction's start.
         let mut state = self.state.clone();
         state.mark_start_execution();
-        state.optimize(plan)
+        state.execution_props_mut().query_execution_start_time = Some(self.moments.transaction);
+        state.optimize(&plan)
     }
 
     async fn physical(&self, optimized: &OptimizedPlan) -> Result<Arc<dyn ExecutionPlan>> {

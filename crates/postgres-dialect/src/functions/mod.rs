@@ -25,6 +25,7 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 use crate::session_facts::SessionFacts;
 pub(crate) use catalog_lookup::object_text;
+pub use intervals::STATEMENT_TIMESTAMP;
 pub(crate) use matrix::MATRIX;
 pub(crate) use moment_text::{date, date_text, interval_text, timestamp_text};
 pub(crate) use numeric_cast::{NUMERIC, numeric_cast};
@@ -55,10 +56,12 @@ pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
 /// state; they hold on to `facts`.
 pub fn session_functions(facts: &Arc<SessionFacts>) -> Vec<Arc<ScalarUDF>> {
     let address = Arc::as_ptr(facts).addr();
+    let zone = facts.settings.get("timezone");
     session::declare(facts)
         .into_iter()
         .chain(catalog_lookup::declare(facts))
         .chain(privileges::declare(facts))
         .map(|function| function.of_session(address).build())
+        .chain([intervals::statement_timestamp(zone)])
         .collect()
 }
