@@ -41,6 +41,8 @@ pub(crate) struct Planned {
     authorized: AuthorizedPlan,
     /// Kept unless the optimizer folded something that is only true now (`now()`, a catalog table's rows).
     optimized: Option<OptimizedPlan>,
+    /// The values of parameters let the optimizer do more than it did without them.
+    gains_from_values: bool,
     /// Kept for a plan without parameters.
     physical: Option<Arc<dyn ExecutionPlan>>,
     /// Reads catalog tables, whose rows are only true now.
@@ -134,6 +136,7 @@ impl PlanningSession<'_> {
             false => None,
         };
         Ok(Planned {
+            gains_from_values: !parameters.is_empty() && parameters::gain_from_values(optimized.plan())?,
             parameters,
             schema,
             tables: tables.opened,
@@ -155,7 +158,7 @@ impl PlanningSession<'_> {
         }
         let optimized = match (&planned.optimized, values.is_empty()) {
             (Some(optimized), true) => return optimized.executable(self.physical(optimized).await?),
-            (Some(optimized), false) => {
+            (Some(optimized), false) if !planned.gains_from_values => {
                 let plan = optimized
                     .plan()
                     .clone()
@@ -163,7 +166,7 @@ impl PlanningSession<'_> {
                 planned.authorized.optimized(plan)?
             }
             (None, true) => self.optimize(&planned.authorized, "")?,
-            (None, false) => {
+            (_, false) => {
                 let bound = planned.authorized.plan().clone();
                 let bound = bound.replace_params_with_values(&ParamValues::from(values))?;
                 let plan = self.optimized(&postgres_dialect::resolve_unknowns(bound)?)?;

@@ -29,8 +29,8 @@ pub use intervals::STATEMENT_TIMESTAMP;
 pub(crate) use matrix::MATRIX;
 pub(crate) use moment_text::{date, date_text, interval_text, timestamp_text};
 pub(crate) use numeric_cast::{NUMERIC, numeric_cast};
-pub(crate) use operators::numeric_shape;
 pub use operators::operators;
+pub(crate) use operators::{folded, numeric_shape};
 pub(crate) use single_value::SINGLE_VALUE;
 
 /// The functions that depend on nothing but their arguments: register them once, in the state that all sessions
