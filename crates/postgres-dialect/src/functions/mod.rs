@@ -7,6 +7,8 @@ mod intervals;
 mod json;
 mod math;
 mod matrix;
+mod moment_parse;
+mod moment_template;
 mod moment_text;
 mod number_format;
 mod numeric_cast;
@@ -18,6 +20,7 @@ mod scalar;
 mod session;
 mod single_value;
 mod strings;
+mod to_moment;
 
 use std::sync::Arc;
 
@@ -44,6 +47,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     all.push(numeric_cast::numeric());
     all.push(expand::expand_array());
     all.push(matrix::matrix());
+    all.push(to_moment::to_date());
     all
 }
 
@@ -62,6 +66,6 @@ pub fn session_functions(facts: &Arc<SessionFacts>) -> Vec<Arc<ScalarUDF>> {
         .chain(catalog_lookup::declare(facts))
         .chain(privileges::declare(facts))
         .map(|function| function.of_session(address).build())
-        .chain([intervals::statement_timestamp(zone)])
+        .chain([intervals::statement_timestamp(zone), to_moment::to_timestamp(zone)])
         .collect()
 }
