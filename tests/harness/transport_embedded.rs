@@ -124,6 +124,7 @@ fn sqlstate(error: &Error) -> &'static str {
             DataException::InvalidDatetimeFormat => "22007",
             DataException::DatetimeFieldOverflow => "22008",
             DataException::InvalidRegularExpression => "2201B",
+            DataException::ArraySubscript => "2202E",
             DataException::InvalidArgument => "22023",
             DataException::InvalidArgumentForLogarithm => "2201E",
             DataException::InvalidArgumentForPower => "2201F",

@@ -218,6 +218,7 @@ impl<'a> Column<'a> {
             Values::I64(values) => scalar_text::push_signed(out, values[row]),
             Values::U8(values) => scalar_text::push_unsigned(out, values[row].into()),
             Values::U16(values) => scalar_text::push_unsigned(out, values[row].into()),
+            Values::U32(values) if self.oid == oid::REGTYPE => scalar_text::push_type(out, values[row]),
             Values::U32(values) => scalar_text::push_unsigned(out, values[row].into()),
             Values::U64(values) => scalar_text::push_unsigned(out, values[row]),
             Values::F16(values) => float::push_single(out, values[row].to_f32(), self.session.extra_float_digits),
@@ -318,6 +319,7 @@ impl<'a> Column<'a> {
             Values::F32(values) if !values[row].is_finite() => return self.quoted(row, out),
             Values::F64(values) if !values[row].is_finite() => return self.quoted(row, out),
             Values::I8(_) | Values::U8(_) if self.oid == oid::CHAR => return self.quoted(row, out),
+            Values::U32(_) if self.oid == oid::REGTYPE => return self.quoted(row, out),
             Values::I8(_)
             | Values::I16(_)
             | Values::I32(_)
@@ -375,12 +377,12 @@ impl<'a> Column<'a> {
         match &self.values {
             Values::Dictionary(_, values) | Values::Runs(_, values) => values.is_plain(),
             Values::I8(_) | Values::U8(_) => self.oid != oid::CHAR,
+            Values::U32(_) => self.oid != oid::REGTYPE,
             Values::Bool(_)
             | Values::I16(_)
             | Values::I32(_)
             | Values::I64(_)
             | Values::U16(_)
-            | Values::U32(_)
             | Values::U64(_)
             | Values::F16(_)
             | Values::F32(_)

@@ -6,6 +6,7 @@
 use crate::calendar::{self, Civil, MICROS_PER_DAY, MICROS_PER_SECOND};
 use crate::error::Failure;
 use crate::session::Zone;
+use crate::type_map;
 
 /// "00" to "99".
 static PAIRS: [[u8; 2]; 100] = {
@@ -79,6 +80,15 @@ pub(crate) fn push_unsigned(out: &mut Vec<u8>, value: u64) {
     let count = digit_count(value);
     fill_digits(&mut window::<INTEGER_WINDOW>(out)[..count], value);
     out.truncate(start + count);
+}
+
+/// A `regtype`: the name of a built-in type; the number of any other.
+pub(crate) fn push_type(out: &mut Vec<u8>, oid: u32) {
+    match type_map::built_in_name(oid) {
+        Some(name) => out.extend_from_slice(name.as_bytes()),
+        None if oid == 0 => out.push(b'-'),
+        None => push_unsigned(out, oid.into()),
+    }
 }
 
 #[inline]

@@ -41,10 +41,14 @@ pub fn pg_type(field: &Field) -> PgType {
 
 /// The SQL name of a type for messages, `unknown` if it is not built in.
 pub fn type_name(oid: u32) -> &'static str {
+    built_in_name(oid).unwrap_or("unknown")
+}
+
+/// The SQL name of a built-in type.
+pub(crate) fn built_in_name(oid: u32) -> Option<&'static str> {
     match (oid::scalar(oid), oid::element(oid)) {
-        (Some(facts), _) => facts.sql_name,
-        (None, Some(facts)) => facts.sql_array_name,
-        (None, None) => "unknown",
+        (Some(facts), _) => Some(facts.sql_name),
+        (None, facts) => facts.map(|facts| facts.sql_array_name),
     }
 }
 

@@ -95,12 +95,10 @@ pub(crate) fn plan_rules(
             permissive,
             restrictive,
         } => {
-            let allowed = binder
-                .conditions(permissive, scan.schema())?
-                .into_iter()
-                .reduce(Expr::or);
-            let required = binder.conditions(restrictive, scan.schema())?.into_iter();
-            let condition = required.fold(allowed.unwrap_or_else(|| lit(false)), Expr::and);
+            let allowed = balanced(binder.conditions(permissive, scan.schema())?, Expr::or);
+            let mut conditions = vec![allowed.unwrap_or_else(|| lit(false))];
+            conditions.extend(binder.conditions(restrictive, scan.schema())?);
+            let condition = balanced(conditions, Expr::and).unwrap_or_else(|| lit(false));
             LogicalPlanBuilder::from(scan.clone()).filter(condition)?.build()?
         }
     };
@@ -152,6 +150,23 @@ pub(crate) fn plan_rules(
         open,
         schema,
     })
+}
+
+/// The conditions joined in their order, as a tree that is as flat as can be: what walks over a chain of a thousand
+/// policies goes a thousand calls deep.
+fn balanced(mut conditions: Vec<Expr>, join: fn(Expr, Expr) -> Expr) -> Option<Expr> {
+    while conditions.len() > 1 {
+        let mut rest = conditions.into_iter();
+        let mut joined = Vec::with_capacity(rest.len().div_ceil(2));
+        while let Some(left) = rest.next() {
+            joined.push(match rest.next() {
+                Some(right) => join(left, right),
+                None => left,
+            });
+        }
+        conditions = joined;
+    }
+    conditions.pop()
 }
 
 /// A mask or a revocation of a column that is not there would protect nothing: perhaps the name is misspelled.

@@ -173,12 +173,10 @@ fn by_day(comparison: BinaryExpr, schema: &DFSchema) -> Transformed<Expr> {
 
 /// The day that stands for `moment` in `date op moment`.
 fn day_bound(date: &Expr, op: Operator, moment: &Expr, schema: &DFSchema) -> Option<Expr> {
-    let Expr::Literal(ScalarValue::TimestampMicrosecond(Some(micros), None), _) = moment else {
-        return None;
-    };
     if date.get_type(schema).ok()? != DataType::Date32 {
         return None;
     }
+    let micros = constant_moment(moment)?;
     let day = i32::try_from(micros.div_euclid(MICROS_PER_DAY)).ok()?;
     let midnight = micros.rem_euclid(MICROS_PER_DAY) == 0;
     let day = match op {
@@ -189,6 +187,28 @@ fn day_bound(date: &Expr, op: Operator, moment: &Expr, schema: &DFSchema) -> Opt
         _ => return None,
     };
     Some(Expr::Literal(ScalarValue::Date32(Some(day)), None))
+}
+
+/// The moment that a constant expression is: a timestamp, or one in UTC, where days begin at the same moment.
+fn constant_moment(moment: &Expr) -> Option<i64> {
+    let folded;
+    let moment = match moment {
+        Expr::Literal(..) => moment,
+        Expr::Cast(_) | Expr::BinaryExpr(_) => {
+            folded = functions::folded(moment.clone());
+            &folded
+        }
+        _ => return None,
+    };
+    match moment {
+        Expr::Literal(ScalarValue::TimestampMicrosecond(Some(micros), None), _) => Some(*micros),
+        Expr::Literal(ScalarValue::TimestampMicrosecond(Some(micros), Some(zone)), _) if is_utc(zone) => Some(*micros),
+        _ => None,
+    }
+}
+
+fn is_utc(zone: &str) -> bool {
+    matches!(zone, "UTC" | "Etc/UTC" | "+00:00" | "GMT")
 }
 
 fn is_comparison(op: Operator) -> bool {

@@ -200,6 +200,7 @@ impl ClientSession {
     ) -> Result<Outcome> {
         self.check_transaction(&statement.statement)?;
         ctx.check()?;
+        self.transaction.statement_begins();
         match &statement.planned {
             Some(planned) => match &statement.statement.parsed.command {
                 Command::Declare(declare) => {
@@ -225,7 +226,7 @@ impl ClientSession {
     pub fn end_of_batch(&mut self) {
         if self.transaction.status == TransactionStatus::Idle {
             self.cursors.retain(|_, cursor| cursor.hold);
-            self.transaction.unpin();
+            self.transaction.end_of_batch();
         }
     }
 

@@ -69,6 +69,7 @@ impl ClientSession {
                 time_zone: self.settings.value("TimeZone"),
                 declared: Vec::new(),
             },
+            moments: self.transaction.moments(),
             ctx,
         }
     }

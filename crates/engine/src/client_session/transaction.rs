@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use contract::{Error, ErrorKind, Result};
 use parking_lot::Mutex;
 
-use crate::planning::PinnedTables;
+use crate::planning::{Moments, PinnedTables};
 use crate::settings::Settings;
 
 /// As PostgreSQL's ReadyForQuery tells it.
@@ -29,13 +30,34 @@ pub(crate) struct Transaction {
     savepoints: Vec<(String, Settings)>,
     /// Each table is seen as it was at its first use in the block (outside a block: in the batch).
     pinned: Option<Arc<Mutex<PinnedTables>>>,
+    /// When it began: the block, or outside of one the first statement of the batch.
+    began: Option<DateTime<Utc>>,
+    /// When the statement began that runs.
+    statement_began: Option<DateTime<Utc>>,
     /// Whether a setting may have changed since clients were told.
     pub(crate) settings_touched: bool,
 }
 
 impl Transaction {
+    /// To be called when a statement is about to run: it begins a transaction if none has begun.
+    pub(crate) fn statement_begins(&mut self) {
+        let now = Utc::now();
+        self.statement_began = Some(now);
+        self.began.get_or_insert(now);
+    }
+
+    /// The beginnings of transaction and statement; those of now for a statement that is only prepared.
+    pub(crate) fn moments(&self) -> Moments {
+        let statement = self.statement_began.unwrap_or_else(Utc::now);
+        Moments {
+            transaction: self.began.unwrap_or(statement),
+            statement,
+        }
+    }
+
     pub(crate) fn begin(&mut self, settings: &Settings) {
         self.status = TransactionStatus::Open;
+        self.began = self.began.or(self.statement_began);
         self.before = Some(settings.clone());
         self.pinned = Some(Arc::default());
     }
@@ -46,8 +68,10 @@ impl Transaction {
         }
     }
 
-    pub(crate) fn unpin(&mut self) {
+    /// Ends what was one transaction without a block.
+    pub(crate) fn end_of_batch(&mut self) {
         self.pinned = None;
+        self.began = None;
     }
 
     pub(crate) fn pinned(&self) -> Option<Arc<Mutex<PinnedTables>>> {
@@ -71,6 +95,7 @@ impl Transaction {
         self.local.clear();
         self.savepoints.clear();
         self.pinned = None;
+        self.began = None;
         self.status = TransactionStatus::Idle;
     }
 

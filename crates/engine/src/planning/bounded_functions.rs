@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use contract::{Error, ErrorKind};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
+use datafusion::arrow::compute::kernels::concat_elements::concat_elements_dyn;
 use datafusion::arrow::compute::{cast, concat};
 use datafusion::arrow::datatypes::{DataType, FieldRef, Int64Type};
-use datafusion::common::{DataFusionError, Result};
+use datafusion::common::{DataFusionError, Result, ScalarValue, exec_err, plan_err};
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
 /// The most that one call may produce for one batch, in bytes.
@@ -113,12 +114,79 @@ fn sum(sizes: &[i128]) -> i128 {
     sizes.iter().copied().fold(0, i128::saturating_add)
 }
 
+/// `||` of two texts, or of two byte strings, of one type.
+pub(super) fn concatenation() -> ScalarUDF {
+    ScalarUDF::from(Concatenation {
+        signature: Signature::any(2, Volatility::Immutable),
+    })
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Concatenation {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Concatenation {
+    fn name(&self) -> &str {
+        "bounded_concatenation"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
+        match arguments {
+            [one, other] if one == other => Ok(one.clone()),
+            _ => plan_err!("{} takes two values of one type", self.name()),
+        }
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [left, right] = arguments.args.as_slice() else {
+            return exec_err!("{} takes two values", self.name());
+        };
+        let constant = matches!((left, right), (ColumnarValue::Scalar(_), ColumnarValue::Scalar(_)));
+        let rows = if constant { 1 } else { arguments.number_rows };
+        if total_bytes(left, rows)?.saturating_add(total_bytes(right, rows)?) > RESULT_BYTES_MAX {
+            return Err(too_large("||"));
+        }
+        let joined = concat_elements_dyn(&left.to_array(rows)?, &right.to_array(rows)?)?;
+        Ok(match constant {
+            true => ColumnarValue::Scalar(ScalarValue::try_from_array(&joined, 0)?),
+            false => ColumnarValue::Array(joined),
+        })
+    }
+}
+
+/// The bytes of all values of an argument together.
+fn total_bytes(argument: &ColumnarValue, rows: usize) -> Result<i128> {
+    Ok(match argument {
+        ColumnarValue::Scalar(value) => {
+            let one = match value.try_as_str() {
+                Some(text) => text.map_or(0, str::len),
+                None => value.to_array()?.to_data().get_slice_memory_size()?,
+            };
+            (one as i128).saturating_mul(rows as i128)
+        }
+        ColumnarValue::Array(array) => match array.data_type() {
+            // The buffers behind views may hold more than the views show.
+            DataType::Utf8View => array.as_string_view().lengths().map(i128::from).sum(),
+            DataType::BinaryView => array.as_binary_view().lengths().map(i128::from).sum(),
+            _ => array.to_data().get_slice_memory_size()? as i128,
+        },
+    })
+}
+
+fn too_large(name: &str) -> DataFusionError {
+    Error::new(ErrorKind::LimitExceeded, format!("the result of {name} is too large"))
+        .with_hint("A function may produce 256 MB at once.")
+        .into()
+}
+
 impl Bounded {
     fn too_large(&self) -> DataFusionError {
-        let message = format!("the result of {} is too large", self.name());
-        Error::new(ErrorKind::LimitExceeded, message)
-            .with_hint("A function may produce 256 MB at once.")
-            .into()
+        too_large(self.name())
     }
 
     /// What the call will produce, row by row, in bytes; constants count once, as they are evaluated once.

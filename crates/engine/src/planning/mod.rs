@@ -6,6 +6,8 @@ mod cache;
 mod checked_arithmetic;
 mod lateral;
 mod literals;
+mod mixed_numbers;
+mod moments;
 mod parameters;
 mod pipeline;
 mod position;
@@ -15,6 +17,7 @@ mod template;
 mod time_travel;
 
 pub(crate) use cache::{PlanCache, PlanKey};
+pub(crate) use moments::Moments;
 pub(crate) use parameters::convert;
 pub(crate) use pipeline::{Planned, PlanningSession};
 pub(crate) use tables::{PinnedTables, TableFinder};

@@ -1,17 +1,25 @@
 //! Types of `$1`, `$2` …: declared by the client, written as a cast, or taken from where the parameter stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use contract::{Error, ErrorKind, Result};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::ScalarValue;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, ScalarValue};
+use datafusion::logical_expr::expr::{BinaryExpr, InList};
+use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::{Between, Expr, LogicalPlan, Operator};
 use postgres_dialect::PG_TYPE_METADATA;
 
 /// More parameters than the protocol can carry are refused.
 const PARAMETERS_MAX: usize = 65_535;
+
+/// Digits behind the point of a `numeric` parameter that is only compared, and of one that is computed with. PostgreSQL
+/// takes as many as the value has; the scale of what the parameter is compared with would round it.
+const COMPARED_SCALE: i8 = 18;
+const COMPUTED_SCALE: i8 = 10;
+const PRECISION_MAX: u8 = 38;
 
 /// What is known of each parameter, `$1` first.
 pub(crate) type KnownTypes = Vec<Option<FieldRef>>;
@@ -61,13 +69,26 @@ pub(crate) fn infer(plan: &LogicalPlan, declared: &[Option<DataType>]) -> Result
         found.insert(index + 1, data_type.clone());
     }
     let mut told = BTreeMap::new();
+    let mut cast = BTreeSet::new();
+    let mut computed = BTreeSet::new();
     let mut failure = None;
     walk(plan, &mut |expr| {
         let (id, data_type) = match expr {
-            Expr::Cast(cast) => match &*cast.expr {
-                Expr::Placeholder(placeholder) => (&placeholder.id, Some(cast.field.data_type().clone())),
+            Expr::Cast(to) => match &*to.expr {
+                Expr::Placeholder(placeholder) => {
+                    cast.extend(number(&placeholder.id).ok());
+                    (&placeholder.id, Some(to.field.data_type().clone()))
+                }
                 _ => return,
             },
+            Expr::BinaryExpr(binary) if !is_comparison(binary.op) => {
+                computed.extend(
+                    [&*binary.left, &*binary.right]
+                        .into_iter()
+                        .filter_map(placeholder_number),
+                );
+                return;
+            }
             // Casts to types that only PostgreSQL has are functions by now.
             Expr::ScalarFunction(function) => match (function.args.as_slice(), told_type(function.name())) {
                 ([Expr::Placeholder(placeholder)], Some((data_type, name))) => {
@@ -105,6 +126,18 @@ pub(crate) fn infer(plan: &LogicalPlan, declared: &[Option<DataType>]) -> Result
             let field = inferred.get(&format!("${number}")).cloned().flatten()?;
             Some(field.data_type().clone()).filter(|data_type| *data_type != DataType::Null)
         });
+        let is_given = cast.contains(&number) || declared.get(number - 1).is_some_and(Option::is_some);
+        let known = known.map(|known| match is_given {
+            true => known,
+            false => with_digits(
+                known,
+                if computed.contains(&number) {
+                    COMPUTED_SCALE
+                } else {
+                    COMPARED_SCALE
+                },
+            ),
+        });
         let limit = || is_row_count(plan, number).then_some(DataType::Int64);
         let field = parameter_field(number, plain(known.or_else(limit).unwrap_or(DataType::Utf8)));
         match told.get(&number) {
@@ -113,6 +146,117 @@ pub(crate) fn infer(plan: &LogicalPlan, declared: &[Option<DataType>]) -> Result
         }
     });
     Ok(fields.collect())
+}
+
+/// A `numeric` with at least so many digits behind the point, as far as those in front of it leave room.
+fn with_digits(data_type: DataType, digits: i8) -> DataType {
+    let (DataType::Decimal32(precision, scale)
+    | DataType::Decimal64(precision, scale)
+    | DataType::Decimal128(precision, scale)) = data_type
+    else {
+        return data_type;
+    };
+    let whole = i16::from(precision) - i16::from(scale);
+    let room = i8::try_from(i16::from(PRECISION_MAX) - whole).unwrap_or(scale);
+    DataType::Decimal128(PRECISION_MAX, scale.max(digits.min(room)))
+}
+
+fn placeholder_number(expr: &Expr) -> Option<usize> {
+    match expr {
+        Expr::Placeholder(placeholder) => number(&placeholder.id).ok(),
+        _ => None,
+    }
+}
+
+fn is_comparison(op: Operator) -> bool {
+    matches!(
+        op,
+        Operator::Eq
+            | Operator::NotEq
+            | Operator::Lt
+            | Operator::LtEq
+            | Operator::Gt
+            | Operator::GtEq
+            | Operator::IsDistinctFrom
+            | Operator::IsNotDistinctFrom
+    )
+}
+
+/// Whether the values of the parameters tell the optimizer more than it knew when it made this plan: a condition that it
+/// could bring to no scan because of a parameter, or that hides the bare column which files are chosen by.
+///
+/// # Errors
+/// Only if the plan is not well formed.
+pub(crate) fn gain_from_values(plan: &LogicalPlan) -> Result<bool> {
+    let mut at_scans = BTreeSet::new();
+    let mut above = BTreeSet::new();
+    let mut gain = false;
+    plan.apply_with_subqueries(|node| {
+        match node {
+            LogicalPlan::TableScan(scan) => {
+                for condition in scan.filters.iter().flat_map(split_conjunction) {
+                    if has_parameter(condition)? {
+                        gain |= !is_plain_condition(condition);
+                        at_scans.insert(unqualified(condition)?);
+                    }
+                }
+            }
+            LogicalPlan::Filter(filter) => {
+                for condition in split_conjunction(&filter.predicate) {
+                    if has_parameter(condition)? {
+                        gain |= !is_plain_condition(condition);
+                        above.insert(unqualified(condition)?);
+                    }
+                }
+            }
+            LogicalPlan::Join(join) => {
+                for condition in join
+                    .filter
+                    .iter()
+                    .chain(join.on.iter().flat_map(|(left, right)| [left, right]))
+                {
+                    gain |= has_parameter(condition)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(gain || !above.is_subset(&at_scans))
+}
+
+fn has_parameter(expr: &Expr) -> datafusion::common::Result<bool> {
+    expr.exists(|part| Ok(matches!(part, Expr::Placeholder(_))))
+}
+
+/// Whether a condition compares a column with parameters and constants, and does nothing else.
+fn is_plain_condition(expr: &Expr) -> bool {
+    let is_value = |expr: &Expr| matches!(expr, Expr::Placeholder(_) | Expr::Literal(..));
+    let is_column = |expr: &Expr| matches!(expr, Expr::Column(_));
+    match expr {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(*op) => {
+            is_column(left) && is_value(right) || is_value(left) && is_column(right)
+        }
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: Operator::And | Operator::Or,
+            right,
+        }) => is_plain_condition(left) && is_plain_condition(right),
+        Expr::Between(Between { expr, low, high, .. }) => is_column(expr) && is_value(low) && is_value(high),
+        Expr::InList(InList { expr, list, .. }) => is_column(expr) && list.iter().all(is_value),
+        _ => false,
+    }
+}
+
+/// A condition as text in which columns go by their names alone, as they do at a scan.
+fn unqualified(condition: &Expr) -> datafusion::common::Result<String> {
+    let condition = condition.clone().transform(|expr| {
+        Ok(match expr {
+            Expr::Column(column) => Transformed::yes(Expr::Column(Column::new_unqualified(column.name))),
+            other => Transformed::no(other),
+        })
+    })?;
+    Ok(condition.data.to_string())
 }
 
 /// Parameters arrive as plain values: no dictionary, no view.

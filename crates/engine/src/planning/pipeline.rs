@@ -20,6 +20,8 @@ use super::binder::{Binder, table_functions};
 use super::cache::PlanKey;
 use super::lateral::inline_laterals;
 use super::literals::narrow_integers;
+use super::mixed_numbers::settle_floats;
+use super::moments::Moments;
 use super::parameters;
 use super::position::{character_position, located};
 use super::set_operations::pair_copies;
@@ -39,6 +41,8 @@ pub(crate) struct Planned {
     authorized: AuthorizedPlan,
     /// Kept unless the optimizer folded something that is only true now (`now()`, a catalog table's rows).
     optimized: Option<OptimizedPlan>,
+    /// The values of parameters let the optimizer do more than it did without them.
+    gains_from_values: bool,
     /// Kept for a plan without parameters.
     physical: Option<Arc<dyn ExecutionPlan>>,
     /// Reads catalog tables, whose rows are only true now.
@@ -56,6 +60,7 @@ pub(crate) struct PlanningSession<'a> {
     pub(crate) cache: &'a super::PlanCache,
     /// The key of a statement apart from its text and parameter types.
     pub(crate) key: PlanKey,
+    pub(crate) moments: Moments,
     pub(crate) ctx: &'a QueryContext,
 }
 
@@ -131,6 +136,7 @@ impl PlanningSession<'_> {
             false => None,
         };
         Ok(Planned {
+            gains_from_values: !parameters.is_empty() && parameters::gain_from_values(optimized.plan())?,
             parameters,
             schema,
             tables: tables.opened,
@@ -152,7 +158,7 @@ impl PlanningSession<'_> {
         }
         let optimized = match (&planned.optimized, values.is_empty()) {
             (Some(optimized), true) => return optimized.executable(self.physical(optimized).await?),
-            (Some(optimized), false) => {
+            (Some(optimized), false) if !planned.gains_from_values => {
                 let plan = optimized
                     .plan()
                     .clone()
@@ -160,11 +166,11 @@ impl PlanningSession<'_> {
                 planned.authorized.optimized(plan)?
             }
             (None, true) => self.optimize(&planned.authorized, "")?,
-            (None, false) => {
-                let plan = self.optimized(planned.authorized.plan())?;
-                planned
-                    .authorized
-                    .optimized(plan.replace_params_with_values(&ParamValues::from(values))?)?
+            (_, false) => {
+                let bound = planned.authorized.plan().clone();
+                let bound = bound.replace_params_with_values(&ParamValues::from(values))?;
+                let plan = self.optimized(&postgres_dialect::resolve_unknowns(bound)?)?;
+                planned.authorized.optimized(plan)?
             }
         };
         optimized.executable(self.physical(&optimized).await?)
@@ -181,10 +187,15 @@ impl PlanningSession<'_> {
         if is_timeless(plan)? {
             return self.state.optimize(plan);
         }
-        // What is only true now is folded as of the statement's start.
+        let options = self.state.config_options();
+        let plan = self.moments.put_into(plan.clone(), options)?;
+        // The moments are constants now, beside which dates are compared otherwise.
+        let plan = postgres_dialect::resolve_unknowns(plan)?;
+        // Whatever else is only true now is folded as of the transaction's start.
         let mut state = self.state.clone();
         state.mark_start_execution();
-        state.optimize(plan)
+        state.execution_props_mut().query_execution_start_time = Some(self.moments.transaction);
+        state.optimize(&plan)
     }
 
     async fn physical(&self, optimized: &OptimizedPlan) -> Result<Arc<dyn ExecutionPlan>> {
@@ -213,7 +224,9 @@ impl PlanningSession<'_> {
             .sql_statement_to_plan_with_context(statement, &mut context)
             .map_err(|error| located(error, text))?;
         let plan = pair_copies(inline_laterals(plan)?)?;
-        Ok(postgres_dialect::resolve_unknowns(narrow_integers(plan)?)?)
+        // Before integers become narrow: that settles the types of recursions again.
+        let plan = narrow_integers(settle_floats(plan)?)?;
+        Ok(postgres_dialect::resolve_unknowns(plan)?)
     }
 
     async fn open_tables(

@@ -11,9 +11,11 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::optimizer::{Analyzer, AnalyzerRule};
 
 use super::bounded_functions::bound_functions;
 use super::checked_arithmetic::CheckedArithmetic;
+use super::mixed_numbers::MixedNumbers;
 use crate::EngineOptions;
 
 /// How many of the largest consumers an out-of-memory error names in the log.
@@ -65,7 +67,7 @@ pub(crate) fn template_state(options: &EngineOptions) -> Result<SessionState> {
     };
     let mut state = builder
         .with_physical_optimizer_rules(policy::guarded_physical_rules(rules))
-        .with_analyzer_rule(Arc::new(CheckedArithmetic::new()))
+        .with_analyzer_rules(analyzer_rules())
         .build();
     for function in postgres_dialect::scalar_functions() {
         state.register_udf(function)?;
@@ -76,6 +78,14 @@ pub(crate) fn template_state(options: &EngineOptions) -> Result<SessionState> {
     state.register_expr_planner(postgres_dialect::operators())?;
     bound_functions(&mut state)?;
     Ok(state)
+}
+
+/// DataFusion's, with the types that PostgreSQL gives settled before its coercion, and arithmetic that raises after it.
+fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
+    let mut rules = Analyzer::new().rules;
+    rules.insert(0, Arc::new(MixedNumbers));
+    rules.push(Arc::new(CheckedArithmetic::new()));
+    rules
 }
 
 fn configure(options: &mut ConfigOptions) {

@@ -464,6 +464,31 @@ async fn policies_combine() {
     );
 }
 
+/// As many policies on one table fit into the stack of a common thread: they are no chain.
+#[test]
+fn a_thousand_policies_fit_the_stack() {
+    const STACK_BYTES: usize = 8 << 20;
+    let work = async {
+        let folder = tempfile::tempdir().unwrap();
+        let raw = raw_tables(Twin::First, Storage::Memory, folder.path(), 1).await;
+        let mut text = "CREATE ROLE r; GRANT SELECT ON lake.rides.trips TO r;".to_owned();
+        for number in 0..1000 {
+            text += &format!(
+                "CREATE POLICY p{number} ON lake.rides.trips USING (trip_id = {number} AND driver_id < {});",
+                number + 10_000
+            );
+        }
+        let actor = Actor::new(Identity::builder("u").role("r").build(), &rules(&text), &raw, 1);
+        let answer = actor
+            .ask("SELECT count(*), max(trip_id) FROM trips WHERE driver_id = 7")
+            .await;
+        assert_eq!(answer.rows(), ["600|995"]);
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+    thread.spawn(move || runtime.block_on(work)).unwrap().join().unwrap();
+}
+
 /// The rule's own scan takes what may cross and leaves the rest above.
 #[tokio::test]
 async fn only_the_leakproof_list_crosses() {

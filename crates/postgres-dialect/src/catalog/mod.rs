@@ -19,6 +19,7 @@ use datafusion::arrow::compute::concat_batches;
 pub use needs::{CatalogNeeds, needs_catalog};
 pub(crate) use snapshot::PG_CATALOG_OID;
 pub use snapshot::{CatalogSnapshot, DatabaseEntry, RelationKind, RoleEntry, SchemaEntry, TableEntry};
+pub(crate) use types::list_type_name;
 pub use types::{PG_TYPE_METADATA, format_type, type_modifier, type_oid, type_oid_of_name};
 
 use crate::session_facts::SessionFacts;

@@ -168,6 +168,20 @@ pub fn type_oid(field: &Field) -> u32 {
     }
 }
 
+/// `typname` of the array type that a list is; `None` for what is no array to PostgreSQL, as lists of lists are unless
+/// their field says that they are regular.
+pub(crate) fn list_type_name(field: &Field) -> Option<&'static str> {
+    let DataType::List(item) = field.data_type() else {
+        return None;
+    };
+    let fact = match field.metadata().get(PG_TYPE_METADATA) {
+        Some(name) => by_name(name)?,
+        None if item.data_type().is_nested() => return None,
+        None => by_oid(type_oid(field))?,
+    };
+    (fact.element != 0).then_some(fact.name)
+}
+
 fn type_oid_by_arrow(data_type: &DataType) -> u32 {
     match data_type {
         DataType::Boolean => 16,

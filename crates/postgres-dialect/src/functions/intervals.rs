@@ -20,6 +20,8 @@ use datafusion::logical_expr::{
 pub(super) const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
 const SECONDS_PER_DAY: f64 = 86_400.0;
 const NANOS_PER_MICRO: i64 = 1000;
+/// The function whose answer is when the statement began; that of every other one is when the transaction did.
+pub const STATEMENT_TIMESTAMP: &str = "statement_timestamp";
 
 /// An interval times (or by) a number.
 pub(super) fn scaled(by_division: bool) -> Arc<ScalarUDF> {
@@ -34,14 +36,25 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         Arc::new(ScalarUDF::new_from_impl(Age {
             signature: Signature::user_defined(Volatility::Stable),
         })),
-        Arc::new(ScalarUDF::new_from_impl(StatementTime {
+        Arc::new(ScalarUDF::new_from_impl(Beginning {
+            name: "now",
             zone: Some("UTC".into()),
-            aliases: ["current_timestamp", "transaction_timestamp", "statement_timestamp"]
+            aliases: ["current_timestamp", "transaction_timestamp"]
                 .map(str::to_owned)
                 .to_vec(),
             signature: Signature::nullary(Volatility::Stable),
         })),
     ]
+}
+
+/// `statement_timestamp()` in a session of that zone.
+pub(super) fn statement_timestamp(zone: Option<&String>) -> Arc<ScalarUDF> {
+    Arc::new(ScalarUDF::new_from_impl(Beginning {
+        name: STATEMENT_TIMESTAMP,
+        zone: Some(zone.map_or("UTC", String::as_str).into()),
+        aliases: Vec::new(),
+        signature: Signature::nullary(Volatility::Stable),
+    }))
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -249,17 +262,19 @@ fn between(later: NaiveDateTime, earlier: NaiveDateTime) -> IntervalMonthDayNano
     IntervalMonthDayNano::new(months, days, time * NANOS_PER_MICRO)
 }
 
-/// `now()`: when the statement began, in microseconds as PostgreSQL counts, in the session's zone.
+/// `now()` and `statement_timestamp()`: when the transaction or the statement began, as the planner is told, in
+/// microseconds as PostgreSQL counts, in the session's zone.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct StatementTime {
+struct Beginning {
+    name: &'static str,
     zone: Option<Arc<str>>,
     aliases: Vec<String>,
     signature: Signature,
 }
 
-impl ScalarUDFImpl for StatementTime {
+impl ScalarUDFImpl for Beginning {
     fn name(&self) -> &str {
-        "now"
+        self.name
     }
 
     fn aliases(&self) -> &[String] {
@@ -272,6 +287,7 @@ impl ScalarUDFImpl for StatementTime {
 
     fn with_updated_config(&self, config: &ConfigOptions) -> Option<ScalarUDF> {
         Some(ScalarUDF::new_from_impl(Self {
+            name: self.name,
             zone: config.execution.time_zone.as_deref().map(Arc::from),
             aliases: self.aliases.clone(),
             signature: self.signature.clone(),
@@ -297,7 +313,7 @@ impl ScalarUDFImpl for StatementTime {
     }
 
     fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        exec_err!("now() is known when a statement begins")
+        exec_err!("{}() is known when a statement begins", self.name)
     }
 }
 

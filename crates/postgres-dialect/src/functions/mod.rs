@@ -6,6 +6,9 @@ mod expand;
 mod intervals;
 mod json;
 mod math;
+mod matrix;
+mod moment_parse;
+mod moment_template;
 mod moment_text;
 mod number_format;
 mod numeric_cast;
@@ -17,6 +20,7 @@ mod scalar;
 mod session;
 mod single_value;
 mod strings;
+mod to_moment;
 
 use std::sync::Arc;
 
@@ -24,10 +28,12 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 use crate::session_facts::SessionFacts;
 pub(crate) use catalog_lookup::object_text;
+pub use intervals::STATEMENT_TIMESTAMP;
+pub(crate) use matrix::MATRIX;
 pub(crate) use moment_text::{date, date_text, interval_text, timestamp_text};
 pub(crate) use numeric_cast::{NUMERIC, numeric_cast};
-pub(crate) use operators::numeric_shape;
 pub use operators::operators;
+pub(crate) use operators::{folded, numeric_shape};
 pub(crate) use single_value::SINGLE_VALUE;
 
 /// The functions that depend on nothing but their arguments: register them once, in the state that all sessions
@@ -40,6 +46,8 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     all.extend(math::functions());
     all.push(numeric_cast::numeric());
     all.push(expand::expand_array());
+    all.push(matrix::matrix());
+    all.push(to_moment::to_date());
     all
 }
 
@@ -52,10 +60,12 @@ pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
 /// state; they hold on to `facts`.
 pub fn session_functions(facts: &Arc<SessionFacts>) -> Vec<Arc<ScalarUDF>> {
     let address = Arc::as_ptr(facts).addr();
+    let zone = facts.settings.get("timezone");
     session::declare(facts)
         .into_iter()
         .chain(catalog_lookup::declare(facts))
         .chain(privileges::declare(facts))
         .map(|function| function.of_session(address).build())
+        .chain([intervals::statement_timestamp(zone), to_moment::to_timestamp(zone)])
         .collect()
 }

@@ -227,7 +227,7 @@ pub(crate) fn numeric_shape(text: &str) -> Option<(u8, i8)> {
 }
 
 /// The value of an expression of constants, so that what it is compared with can be looked up by it.
-fn folded(expr: Expr) -> Expr {
+pub(crate) fn folded(expr: Expr) -> Expr {
     let constant = !expr
         .exists(|part| {
             Ok(!matches!(

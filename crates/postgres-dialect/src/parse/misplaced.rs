@@ -1,4 +1,4 @@
-//! Aggregates and window functions where PostgreSQL has none.
+//! Aggregates, window functions and functions that return sets where PostgreSQL has none.
 
 use std::ops::ControlFlow;
 
@@ -10,10 +10,11 @@ use datafusion::sql::sqlparser::ast::{
 use super::text::Places;
 use crate::rewrite::is_aggregate_name;
 
-/// Refuses aggregates and window functions in the clauses of `select` that take none, and those within others.
+/// Refuses such calls in the clauses of `select` that take none, and those within others.
 ///
 /// # Errors
-/// [`ErrorKind::Grouping`] or [`ErrorKind::Windowing`], at the call.
+/// [`ErrorKind::Grouping`], [`ErrorKind::Windowing`] or, for functions that return sets, [`ErrorKind::Unsupported`], at
+/// the call.
 pub(super) fn check(select: &Select, places: &Places<'_>) -> Result<()> {
     if let Some(condition) = &select.selection {
         look(condition, Allowed::Nothing("WHERE"), places)?;
@@ -70,14 +71,43 @@ enum Allowed {
 enum Call {
     Aggregate,
     Window,
+    SetReturning,
 }
+
+/// Functions that return sets.
+const SET_RETURNING: [&str; 20] = [
+    "generate_series",
+    "generate_subscripts",
+    "unnest",
+    "regexp_matches",
+    "regexp_split_to_table",
+    "string_to_table",
+    "json_array_elements",
+    "json_array_elements_text",
+    "json_each",
+    "json_each_text",
+    "json_object_keys",
+    "jsonb_array_elements",
+    "jsonb_array_elements_text",
+    "jsonb_each",
+    "jsonb_each_text",
+    "jsonb_object_keys",
+    "jsonb_path_query",
+    "_pg_expandarray",
+    "aclexplode",
+    "pg_options_to_table",
+];
 
 fn kind(function: &Function) -> Option<Call> {
     if function.over.is_some() {
         return Some(Call::Window);
     }
     let name = function.name.0.last()?.as_ident()?;
-    is_aggregate_name(&name.value.to_lowercase()).then_some(Call::Aggregate)
+    let name = name.value.to_lowercase();
+    if SET_RETURNING.contains(&name.as_str()) {
+        return Some(Call::SetReturning);
+    }
+    is_aggregate_name(&name).then_some(Call::Aggregate)
 }
 
 fn look(expr: &Expr, allowed: Allowed, places: &Places<'_>) -> Result<()> {
@@ -105,6 +135,7 @@ struct Finder<'p, 't> {
 impl Finder<'_, '_> {
     fn judge(&self, call: Call) -> Option<(ErrorKind, String)> {
         let (error, plural, singular) = match call {
+            Call::SetReturning => return self.judge_set().map(|message| (ErrorKind::Unsupported, message)),
             Call::Aggregate => (ErrorKind::Grouping, "aggregate functions", "aggregate function calls"),
             Call::Window => (ErrorKind::Windowing, "window functions", "window function calls"),
         };
@@ -125,6 +156,25 @@ impl Finder<'_, '_> {
             _ => return None,
         };
         Some((error, message))
+    }
+
+    /// What is wrong with a function that returns a set, where it stands.
+    fn judge_set(&self) -> Option<String> {
+        let clause = match self.allowed {
+            Allowed::Nothing("GROUP BY") | Allowed::All => None,
+            Allowed::Nothing(clause) => Some(clause),
+            Allowed::Aggregates => Some("HAVING"),
+        };
+        if let Some(clause) = clause {
+            return Some(format!("set-returning functions are not allowed in {clause}"));
+        }
+        let around = match self.around.iter().rfind(|call| **call != Call::SetReturning)? {
+            Call::Aggregate => "aggregate",
+            _ => "window",
+        };
+        Some(format!(
+            "{around} function calls cannot contain set-returning function calls"
+        ))
     }
 }
 

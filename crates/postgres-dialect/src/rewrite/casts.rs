@@ -28,11 +28,14 @@ pub(super) fn rewrite(expr: &Expr, data_type: &mut DataType) -> Result<Option<Ex
         DataType::Text | DataType::Varchar(_) | DataType::CharacterVarying(_)
     ) && let Expr::Function(function) = build::peeled(expr)
         && let Some(name) = build::function_name(&function.name)
-        && OBJECT_TYPES
-            .iter()
-            .any(|object| name.strip_prefix("lakegate_") == Some(*object) || name.strip_prefix("to_") == Some(*object))
     {
-        let object = name.trim_start_matches("lakegate_").trim_start_matches("to_");
+        if name == "pg_typeof" {
+            return Ok(Some(build::call("lakegate_regtype_text", vec![expr.clone()])));
+        }
+        let object = name.strip_prefix("lakegate_").or_else(|| name.strip_prefix("to_"));
+        let Some(object) = object.filter(|object| OBJECT_TYPES.contains(object)) else {
+            return Ok(None);
+        };
         let arguments = build::arguments(function).unwrap_or_default();
         return Ok(Some(build::call(&format!("lakegate_{object}_text"), arguments)));
     }

@@ -22,6 +22,7 @@ use datafusion::sql::sqlparser::ast::{
 pub use output_names::display_name;
 pub(crate) use subqueries::is_aggregate_name;
 
+use crate::functions::MATRIX;
 use crate::session_facts::SessionFacts;
 
 /// Rewrites a query for DataFusion. To be called once per statement, before names are resolved, after table versions
@@ -207,7 +208,7 @@ impl VisitorMut for ExistsValues {
     }
 }
 
-/// `x = ANY (SELECT …)` is IN, `x <> ALL (SELECT …)` is NOT IN.
+/// `x = ANY (SELECT …)` is IN, `x <> ALL (SELECT …)` is NOT IN; so it is with `ARRAY[…]`.
 fn membership(expr: &Expr) -> Option<Expr> {
     let (left, right, negated) = match expr {
         Expr::AnyOp {
@@ -227,6 +228,12 @@ fn membership(expr: &Expr) -> Option<Expr> {
         Expr::Subquery(query) => Some(Expr::InSubquery {
             expr: left.clone(),
             subquery: query.clone(),
+            negated,
+        }),
+        // Elements in a list are compared like any operand, also with a column of another type of number.
+        Expr::Array(array) if !array.elem.is_empty() && !array.elem.iter().any(is_array) => Some(Expr::InList {
+            expr: left.clone(),
+            list: array.elem.clone(),
             negated,
         }),
         _ => None,
@@ -295,7 +302,19 @@ fn expression(expr: &mut Expr) -> Result<Option<Expr>> {
             Ok(None)
         }
         Expr::Function(function) => Ok(called(function).or_else(|| counted(function))),
+        Expr::Array(array) if array.elem.iter().any(is_array) => {
+            Ok(Some(build::call(MATRIX, std::mem::take(&mut array.elem))))
+        }
         _ => Ok(None),
+    }
+}
+
+/// Whether an expression is an array constructor, as it is written or rewritten.
+fn is_array(expr: &Expr) -> bool {
+    match build::peeled(expr) {
+        Expr::Array(_) => true,
+        Expr::Function(function) => build::function_name(&function.name).as_deref() == Some(MATRIX),
+        _ => false,
     }
 }
 

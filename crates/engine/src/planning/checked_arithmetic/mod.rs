@@ -1,6 +1,6 @@
 //! PostgreSQL's arithmetic raises where DataFusion's wraps or gives infinity: `+ - *` of integers and floats beyond the
 //! type, and division of a float by zero. After type coercion each such operator becomes a function that checks, and so
-//! do the casts that PostgreSQL makes otherwise.
+//! do the casts that PostgreSQL makes otherwise. `||` becomes one that knows a bound.
 
 mod casts;
 
@@ -21,6 +21,8 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::AnalyzerRule;
 
+use super::bounded_functions::concatenation;
+
 /// Replaces arithmetic operators that would not raise.
 #[derive(Debug)]
 pub(crate) struct CheckedArithmetic {
@@ -28,6 +30,7 @@ pub(crate) struct CheckedArithmetic {
     subtract: Arc<ScalarUDF>,
     multiply: Arc<ScalarUDF>,
     divide: Arc<ScalarUDF>,
+    concatenate: Arc<ScalarUDF>,
 }
 
 impl CheckedArithmetic {
@@ -38,6 +41,7 @@ impl CheckedArithmetic {
             subtract: function(Operation::Subtract),
             multiply: function(Operation::Multiply),
             divide: function(Operation::Divide),
+            concatenate: Arc::new(concatenation()),
         }
     }
 
@@ -47,6 +51,7 @@ impl CheckedArithmetic {
             Operator::Minus => &self.subtract,
             Operator::Multiply => &self.multiply,
             Operator::Divide => &self.divide,
+            Operator::StringConcat => &self.concatenate,
             _ => return None,
         };
         let left = binary.left.get_type(schema).ok()?;
@@ -56,6 +61,7 @@ impl CheckedArithmetic {
         }
         let unchecked = match binary.op {
             Operator::Divide => matches!(left, DataType::Float32 | DataType::Float64),
+            Operator::StringConcat => left.is_string() || left.is_binary(),
             _ => left.is_integer() || matches!(left, DataType::Float32 | DataType::Float64),
         };
         unchecked.then_some(function)
