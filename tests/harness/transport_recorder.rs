@@ -15,14 +15,17 @@ pub struct Recorder {
     /// Where clients of the first server connect.
     pub address: SocketAddr,
     sent: Arc<Mutex<Vec<u8>>>,
+    sent_by_others: Arc<Mutex<Vec<u8>>>,
     read: Arc<Mutex<Vec<u8>>>,
 }
 
 /// What was recorded between two looks.
 #[derive(Debug, Default)]
 pub struct Recorded {
-    /// What went over the sockets.
+    /// What the first server sent.
     pub sent: Vec<u8>,
+    /// What the others sent. HTTP/2 has something to send at any time: pings, for example.
+    pub sent_by_others: Vec<u8>,
     /// What clients of HTTP read: headers and trailers as lines, bodies without frames.
     pub read: Vec<u8>,
 }
@@ -34,13 +37,14 @@ impl Recorder {
         Self {
             address: listen(server, Arc::clone(&sent)).await,
             sent,
+            sent_by_others: Arc::default(),
             read: Arc::default(),
         }
     }
 
     /// Stands in front of another server too, and gives the address for its clients.
     pub async fn also(&self, server: SocketAddr) -> SocketAddr {
-        listen(server, Arc::clone(&self.sent)).await
+        listen(server, Arc::clone(&self.sent_by_others)).await
     }
 
     /// Keeps what a client read.
@@ -50,16 +54,19 @@ impl Recorder {
 
     /// What was sent to clients and read by them since the last call, one behind the other.
     pub fn take(&self) -> Vec<u8> {
-        let Recorded { mut sent, read } = self.take_apart();
-        sent.push(0);
-        sent.extend(read);
-        sent
+        let Recorded {
+            sent,
+            sent_by_others,
+            read,
+        } = self.take_apart();
+        [sent, sent_by_others, read].join(&0)
     }
 
     /// The same apart.
     pub fn take_apart(&self) -> Recorded {
         Recorded {
             sent: std::mem::take(&mut *self.sent.lock().unwrap()),
+            sent_by_others: std::mem::take(&mut *self.sent_by_others.lock().unwrap()),
             read: std::mem::take(&mut *self.read.lock().unwrap()),
         }
     }

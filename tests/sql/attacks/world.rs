@@ -269,8 +269,12 @@ impl World {
 
     /// Looks at every byte that came back for `sql`.
     pub(crate) fn judge(&self, sql: &str, door: &str) -> usize {
-        let Recorded { sent, read } = self.recorder.take_apart();
-        for bytes in [&sent, &read] {
+        let Recorded {
+            sent,
+            sent_by_others,
+            read,
+        } = self.recorder.take_apart();
+        for bytes in [&sent, &sent_by_others, &read] {
             assert_clean(bytes, sql, door);
             assert!(
                 !contains(bytes, self.folder.path().to_str().unwrap()),
