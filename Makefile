@@ -37,8 +37,8 @@ rules: tools
 # `--workspace` and not `-p benches`: other features would compile DataFusion again. The server first, for end_to_end.
 bench: tools
 	$(CARGO) build --release --locked --workspace --bin lakegate
-	$(CARGO) bench --locked --workspace --bench encode_postgres --bench decode_parameter --bench plan_cache \
-		--bench policy_step --bench end_to_end
+	$(CARGO) bench --locked --workspace --bench encode_postgres --bench encode_answer --bench arrow_ipc \
+		--bench decode_parameter --bench plan_cache --bench policy_step --bench end_to_end
 
 scoreboard: tools
 	@$(CARGO) test --locked --workspace --no-fail-fast 2>&1 | awk ' \
