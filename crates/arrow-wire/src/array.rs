@@ -89,12 +89,12 @@ impl<'a> Arrays<'a> {
             DataType::Null => builder.build()?,
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary => {
                 let builder = self.validity(builder, node)?;
-                let builder = builder.add_buffer(self.buffers.next()?);
+                let builder = builder.add_buffer(self.numbers(offset_width(data_type))?);
                 built(builder.add_buffer(self.buffers.next()?))?
             }
             DataType::Utf8View | DataType::BinaryView => {
                 let builder = self.validity(builder, node)?;
-                let views = self.buffers.next()?;
+                let views = self.numbers(size_of::<u128>())?;
                 self.charge_views(&views, node.length)?;
                 let mut builder = builder.add_buffer(views);
                 for _ in 0..self.view_buffers()? {
@@ -104,7 +104,7 @@ impl<'a> Arrays<'a> {
             }
             DataType::List(item) | DataType::LargeList(item) | DataType::Map(item, _) => {
                 let builder = self.validity(builder, node)?;
-                let builder = builder.add_buffer(self.buffers.next()?);
+                let builder = builder.add_buffer(self.numbers(offset_width(data_type))?);
                 built(builder.add_child_data(self.array(item.data_type())?))?
             }
             DataType::FixedSizeList(item, _) => {
@@ -118,9 +118,9 @@ impl<'a> Arrays<'a> {
                 }
                 built(builder)?
             }
-            DataType::Dictionary(_, values) => {
+            DataType::Dictionary(keys, values) => {
                 let builder = self.validity(builder, node)?;
-                let builder = builder.add_buffer(self.buffers.next()?);
+                let builder = builder.add_buffer(self.numbers(keys.primitive_width().unwrap_or(1))?);
                 self.pointing(builder, values, node)?
             }
             DataType::Union(_, _)
@@ -164,6 +164,12 @@ impl<'a> Arrays<'a> {
             true => Err(Fault::Malformed("an array does not say which values are null")),
             false => Ok(builder.null_bit_buffer(Some(bits)).null_count(node.nulls)),
         }
+    }
+
+    /// The next buffer, as numbers of `width` bytes. Validation panics on a part of one behind the last.
+    fn numbers(&mut self, width: usize) -> Result<Buffer, Fault> {
+        let bytes = self.buffers.next()?;
+        Ok(bytes.slice_with_length(0, bytes.len() / width * width))
     }
 
     /// How many buffers belong to the next column of views.
@@ -233,6 +239,13 @@ fn digits_within(data: &ArrayData) -> Result<(), ArrowError> {
             PrimitiveArray::<Decimal256Type>::from(data.clone()).validate_decimal_precision(*digits)
         }
         _ => Ok(()),
+    }
+}
+
+fn offset_width(data_type: &DataType) -> usize {
+    match data_type {
+        DataType::LargeUtf8 | DataType::LargeBinary | DataType::LargeList(_) => size_of::<i64>(),
+        _ => size_of::<i32>(),
     }
 }
 

@@ -131,7 +131,8 @@ impl MessageDecoder {
         let message = message.map_err(|_| Fault::Malformed("its head cannot be read"))?;
         match message.version() {
             MetadataVersion::V4 | MetadataVersion::V5 => Ok(message),
-            _ => Err(Fault::Unsupported("its version is not known")),
+            // Older than Arrow 0.8, or no message at all: zeros say so too.
+            _ => Err(Fault::Malformed("its version is not known")),
         }
     }
 

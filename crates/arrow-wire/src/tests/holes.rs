@@ -316,3 +316,27 @@ fn decimals_have_the_digits_of_their_type() {
         assert_eq!(guarded(&stream, small()).is_ok(), taken, "{value}");
     }
 }
+
+/// Numbers with a part of one behind the last. They are all there, so it is taken.
+#[test]
+fn buffers_that_end_within_a_number() {
+    let list = DataType::List(Arc::new(arrow_schema::Field::new("item", DataType::Int8, true)));
+    for (data_type, nodes, buffers, view_buffers) in [
+        (DataType::Utf8, vec![(1, 0)], vec![(0, 0), (0, 9), (0, 0)], None),
+        (DataType::LargeUtf8, vec![(1, 0)], vec![(0, 0), (0, 17), (0, 0)], None),
+        (DataType::Utf8View, vec![(1, 0)], vec![(0, 0), (0, 17)], Some(vec![0])),
+        (list, vec![(1, 0), (0, 0)], vec![(0, 0), (0, 9), (0, 0), (0, 0)], None),
+    ] {
+        let crafted = Crafted {
+            rows: 1,
+            nodes,
+            buffers,
+            view_buffers,
+            body: vec![0; 24],
+            ..Crafted::default()
+        };
+        let stream = crafted.stream(&column(data_type.clone()));
+        assert!(plainly(&stream).is_none(), "{data_type}: arrow-ipc takes it");
+        assert_eq!(guarded(&stream, small()).unwrap()[0].num_rows(), 1, "{data_type}");
+    }
+}

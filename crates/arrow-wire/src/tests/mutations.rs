@@ -4,10 +4,11 @@ use std::sync::LazyLock;
 
 use arrow_array::Array;
 use arrow_buffer::Buffer;
+use contract::ErrorKind;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::{CODECS, batch, guarded, in_pieces, small, stream};
+use super::{CODECS, batch, framed, guarded, in_pieces, kind, small, stream};
 use crate::{Sender, StreamDecoder, unfold_lz4_frames};
 
 static STREAMS: LazyLock<Vec<Vec<u8>>> =
@@ -90,8 +91,7 @@ proptest! {
     #[test]
     fn noise_is_an_error(noise in prop::collection::vec(any::<u8>(), 1..300)) {
         prop_assert!(guarded(&noise, small()).is_err());
-        let framed = super::framed(&noise, &[]);
-        prop_assert!(guarded(&framed, small()).is_err());
+        prop_assert!(guarded(&framed(&noise, &[]), small()).is_err());
     }
 
     #[test]
@@ -107,6 +107,18 @@ proptest! {
         if let Ok(unfolded) = unfold_lz4_frames(&changed(bytes, &changes), bytes_max, &Sender::Client) {
             prop_assert!(unfolded.len() <= bytes_max);
         }
+    }
+}
+
+/// Zeros can be read as a head without anything in it.
+#[test]
+fn zeros_are_no_message() {
+    for length in [4, 8, 64, 1000] {
+        assert_eq!(
+            kind(&framed(&vec![0; length], &[])),
+            ErrorKind::ProtocolViolation,
+            "{length}"
+        );
     }
 }
 
