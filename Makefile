@@ -47,8 +47,8 @@ rules: tools
 # `--workspace` and not `-p benches`: other features would compile DataFusion again. The server first, for end_to_end.
 bench: tools
 	$(CARGO) build --release --locked --workspace --bin lakegate
-	$(CARGO) bench --locked --workspace --bench encode_postgres --bench decode_parameter --bench plan_cache \
-		--bench policy_step --bench end_to_end
+	$(CARGO) bench --locked --workspace --bench encode_postgres --bench encode_answer --bench arrow_ipc \
+		--bench decode_parameter --bench plan_cache --bench policy_step --bench end_to_end
 
 # First what each suite counts at each door, then the tests of each target.
 scoreboard: tools

@@ -1,19 +1,21 @@
 //! Batches as Arrow messages and back, in bytes of messages per second, and the copy of the same bytes beside each.
 
 use std::hint::black_box;
+use std::io::Write;
 
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 use arrow_flight::encode::FlightDataEncoderBuilder;
 use arrow_ipc::CompressionType;
-use arrow_ipc::reader::StreamDecoder;
 use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
 use arrow_schema::ArrowError;
+use arrow_wire::{Limits, Sender, unfold_lz4_frames};
 use benches::lineitem;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use frontend_rest::encode::{AnswerEncoder, AnswerFormat, Envelope};
 use futures::{FutureExt, StreamExt, stream};
+use lz4_flex::frame::FrameEncoder;
 
 /// The limit: the same number of bytes, copied.
 fn limit(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, bytes: usize) {
@@ -78,8 +80,9 @@ fn stream_of(batch: &RecordBatch, compression: Option<CompressionType>) -> Resul
     writer.into_inner().map(Buffer::from)
 }
 
-fn decoded_rows(stream: &Buffer) -> Result<usize, ArrowError> {
-    let mut decoder = StreamDecoder::new();
+/// What arrow-ipc takes, which believes the numbers that it reads.
+fn unguarded_rows(stream: &Buffer) -> Result<usize, ArrowError> {
+    let mut decoder = arrow_ipc::reader::StreamDecoder::new();
     let mut rest = stream.clone();
     let mut rows = 0;
     while let Some(batch) = decoder.decode(&mut rest)? {
@@ -89,20 +92,64 @@ fn decoded_rows(stream: &Buffer) -> Result<usize, ArrowError> {
     Ok(rows)
 }
 
+fn guarded_rows(stream: &Buffer) -> contract::Result<usize> {
+    let mut decoder = arrow_wire::StreamDecoder::new(Limits::default(), Sender::Client);
+    let mut rest = stream.clone();
+    let mut rows = 0;
+    while let Some(batch) = decoder.decode(&mut rest)? {
+        rows += black_box(&batch).num_rows();
+    }
+    decoder.finish()?;
+    Ok(rows)
+}
+
+/// A whole stream in LZ4 frames, as a warehouse sends it.
+fn framed(stream: &Buffer) -> std::io::Result<Vec<u8>> {
+    let mut encoder = FrameEncoder::new(Vec::new());
+    encoder.write_all(stream)?;
+    Ok(encoder.finish()?)
+}
+
+fn unframed_rows(frames: &[u8]) -> contract::Result<usize> {
+    let unfolded = unfold_lz4_frames(frames, Limits::default().batch_bytes, &Sender::Client)?;
+    guarded_rows(&Buffer::from_vec(unfolded))
+}
+
 fn decode(criterion: &mut Criterion) {
     let batch = lineitem();
     let mut group = criterion.benchmark_group("decode_ipc");
-    for (name, compression) in [("plain", None), ("lz4", Some(CompressionType::LZ4_FRAME))] {
-        let stream = match stream_of(&batch, compression) {
-            Ok(stream) => stream,
-            Err(error) => unreachable!("generated batches can be encoded: {error}"),
-        };
-        let rows = decoded_rows(&stream).unwrap_or_default();
-        assert_eq!(rows, batch.num_rows(), "the stream reads back");
+    let made = |compression| match stream_of(&batch, compression) {
+        Ok(stream) => stream,
+        Err(error) => unreachable!("generated batches can be encoded: {error}"),
+    };
+    let plain = made(None);
+    for (name, stream) in [
+        ("plain", plain.clone()),
+        ("lz4", made(Some(CompressionType::LZ4_FRAME))),
+        ("zstd", made(Some(CompressionType::ZSTD))),
+    ] {
+        let rows = (guarded_rows(&stream).ok(), unguarded_rows(&stream).ok());
+        assert_eq!(
+            rows,
+            (Some(batch.num_rows()), Some(batch.num_rows())),
+            "the stream reads back"
+        );
         group.throughput(Throughput::Bytes(stream.len() as u64));
-        group.bench_function(name, |bencher| bencher.iter(|| decoded_rows(&stream)));
+        group.bench_function(name, |bencher| bencher.iter(|| guarded_rows(&stream)));
+        group.bench_function(format!("{name}_arrow_ipc"), |bencher| {
+            bencher.iter(|| unguarded_rows(&stream))
+        });
         limit(&mut group, name, stream.len());
     }
+    let frames = framed(&plain).unwrap_or_default();
+    assert_eq!(
+        unframed_rows(&frames).ok(),
+        Some(batch.num_rows()),
+        "the frames read back"
+    );
+    // In bytes of the stream: `plain` is what its reading alone takes.
+    group.throughput(Throughput::Bytes(plain.len() as u64));
+    group.bench_function("in_lz4_frames", |bencher| bencher.iter(|| unframed_rows(&frames)));
     group.finish();
 }
 

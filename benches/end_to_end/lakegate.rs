@@ -20,7 +20,10 @@ const ROUNDS: &str = "4096";
 /// A running server.
 pub(crate) struct Lakegate {
     child: Child,
+    /// Where it speaks PostgreSQL's protocol.
     pub(crate) address: SocketAddr,
+    pub(crate) flight: SocketAddr,
+    pub(crate) rest: SocketAddr,
     /// From the start of the process to its line that it is ready.
     pub(crate) ready: Duration,
     /// When it was started.
@@ -134,9 +137,9 @@ impl Lakegate {
                 "--postgres",
                 "127.0.0.1:0",
                 "--flight",
-                "off",
+                "127.0.0.1:0",
                 "--rest",
-                "off",
+                "127.0.0.1:0",
                 "--config",
             ])
             .arg(configuration);
@@ -153,15 +156,20 @@ impl Lakegate {
             BufReader::new(output).read_line(&mut line)?;
         }
         let ready = started.elapsed();
-        let address = line.split_whitespace().find_map(|word| word.strip_prefix("postgres="));
-        match address.and_then(|address| address.parse().ok()) {
-            Some(address) => Ok(Self {
+        let address = |door: &str| {
+            let mut words = line.split_whitespace().filter_map(|word| word.split_once('='));
+            words.find_map(|(name, address)| (name == door).then(|| address.parse().ok())?)
+        };
+        match (address("postgres"), address("flight"), address("rest")) {
+            (Some(address), Some(flight), Some(rest)) => Ok(Self {
                 child,
                 address,
+                flight,
+                rest,
                 ready,
                 started,
             }),
-            None => {
+            _ => {
                 let _ = child.kill();
                 let _ = child.wait();
                 Err("the server did not say that it is ready; its reason stands above".into())

@@ -2,10 +2,15 @@
 //!
 //! Everything that is compared runs in the same minute and in turn: a machine that slows down slows down both.
 
+mod doors;
+mod flight;
+mod http;
 mod lakegate;
+mod limits;
 mod postgres;
 mod process;
 mod reference;
+mod rest;
 mod rules;
 mod scan;
 mod slow_reader;
@@ -48,6 +53,12 @@ enum Group {
     Rules,
     /// A client that reads slowly and leaves
     Slow,
+    /// The whole of lineitem through Flight, against Flight from memory
+    Flight,
+    /// Few rows and many through REST, against HTTP alone
+    Rest,
+    /// TPC-H's queries through each door
+    Doors,
 }
 
 /// Measures the server end to end, beside PostgreSQL and DataFusion
@@ -81,6 +92,9 @@ struct Arguments {
     /// Be the reference over these Parquet files
     #[arg(long, hide = true, value_name = "DIR")]
     reference: Option<PathBuf>,
+    /// Be the limits of Flight and HTTP over these Parquet files
+    #[arg(long, hide = true, value_name = "DIR")]
+    limits: Option<PathBuf>,
 }
 
 /// What all groups work with.
@@ -110,9 +124,10 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let arguments = Arguments::parse();
-    let done = match &arguments.reference {
-        Some(folder) => reference::serve(folder),
-        None => measure(&arguments),
+    let done = match (&arguments.reference, &arguments.limits) {
+        (Some(folder), _) => reference::serve(folder),
+        (None, Some(folder)) => limits::serve(folder),
+        (None, None) => measure(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -167,13 +182,16 @@ fn measure(arguments: &Arguments) -> Outcome<()> {
     };
     load(&mut bench);
 
-    let groups: [(Group, Run); 6] = [
+    let groups: [(Group, Run); 9] = [
         (Group::Start, small::start),
         (Group::Small, small::small),
         (Group::Scan, scan::scan),
         (Group::Rules, rules::rules),
         (Group::Tpch, tpch::tpch),
         (Group::Slow, slow_reader::slow_reader),
+        (Group::Flight, flight::flight),
+        (Group::Rest, rest::rest),
+        (Group::Doors, doors::doors),
     ];
     let mut failed = Vec::new();
     for (group, run) in groups.into_iter().filter(|(group, _)| wanted(*group)) {

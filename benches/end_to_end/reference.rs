@@ -66,7 +66,7 @@ impl Drop for Reference {
 }
 
 /// The data files of a table that was only ever appended to are its rows.
-fn files(folder: &Path) -> Outcome<Vec<PathBuf>> {
+pub(crate) fn files(folder: &Path) -> Outcome<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder)?.flatten().map(|entry| entry.path());
     let mut files: Vec<_> = entries
         .filter(|path| path.extension().is_some_and(|end| end == "parquet"))

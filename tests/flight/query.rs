@@ -61,7 +61,7 @@ async fn a_ticket_may_be_fetched_again() {
 async fn a_large_answer_arrives_whole() {
     let server = FlightServer::open(source()).await;
     let mut client = server.client().await;
-    let sql = "SELECT n, 'some text ' || n FROM generate_series(1, 1000000) AS s(n)";
+    let sql = "SELECT n, 'some text ' || n FROM generate_series(1, 1000000) AS s(n) ORDER BY n";
     let info = client.execute(sql.to_owned(), None).await.unwrap();
     let batches = fetch(&mut client, &info).await.unwrap();
     assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), 1_000_000);

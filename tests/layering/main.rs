@@ -8,15 +8,16 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 const ALLOWED: &[(&str, &[&str])] = &[
     ("contract", &[]),
     ("arrow-postgres", &[]),
+    ("arrow-wire", &[]),
     ("policy", &[]),
     ("postgres-dialect", &[]),
     ("federation", &["policy"]),
     ("engine", &["policy", "federation", "postgres-dialect"]),
     ("source-delta", &["federation"]),
-    ("source-databricks", &["federation"]),
-    ("source-spark", &["federation"]),
+    ("source-databricks", &["federation", "arrow-wire"]),
+    ("source-spark", &["federation", "arrow-wire"]),
     ("frontend-postgres", &["engine", "arrow-postgres"]),
-    ("frontend-flight", &["engine"]),
+    ("frontend-flight", &["engine", "arrow-wire"]),
     ("frontend-rest", &["engine", "arrow-postgres"]),
     (
         "lakegate",
@@ -37,7 +38,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that may not open sockets or files: no dependency, however deep in ours, may bring these in directly.
-const PURE: &[&str] = &["arrow-postgres", "policy", "postgres-dialect"];
+const PURE: &[&str] = &["arrow-postgres", "arrow-wire", "policy", "postgres-dialect"];
 const IMPURE: &[&str] = &[
     "tokio",
     "reqwest",
