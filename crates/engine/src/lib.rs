@@ -12,6 +12,7 @@ mod access;
 mod authenticate;
 mod client_session;
 mod engine;
+mod even_batches;
 mod frontend;
 mod listing;
 mod login_guard;

@@ -78,6 +78,7 @@ impl OptimizedPlan {
         Ok(ExecutablePlan {
             plan,
             stamp: self.stamp,
+            guarded: !found.is_empty(),
         })
     }
 }
@@ -87,6 +88,7 @@ impl OptimizedPlan {
 pub struct ExecutablePlan {
     plan: Arc<dyn ExecutionPlan>,
     stamp: Stamp,
+    guarded: bool,
 }
 
 impl ExecutablePlan {
@@ -100,6 +102,11 @@ impl ExecutablePlan {
         self.stamp
     }
 
+    /// Whether rows of a table come through its rules: then nothing but the rows may be told of how they were read.
+    pub fn is_guarded(&self) -> bool {
+        self.guarded
+    }
+
     /// A copy that was never executed.
     ///
     /// # Errors
@@ -107,7 +114,7 @@ impl ExecutablePlan {
     pub fn fresh(&self) -> Result<Self> {
         Ok(Self {
             plan: reset_plan_states(Arc::clone(&self.plan))?,
-            stamp: self.stamp,
+            ..self.clone()
         })
     }
 }

@@ -12,6 +12,7 @@ use policy::{ExecutablePlan, Stamp};
 use postgres_dialect::Command;
 
 use super::{ClientSession, Outcome};
+use crate::even_batches::even;
 use crate::metadata::SystemCatalog;
 use crate::planning::{PlanKey, Planned, PlanningSession, TableFinder, convert};
 use crate::result_stream::{GuardedStream, ResultStream};
@@ -197,6 +198,7 @@ impl ClientSession {
         let admission = Arc::clone(&self.engine.shared().admission);
         let permit = ctx.race(admission.acquire_owned()).await?;
         let stream = execute_stream(Arc::clone(executable.plan()), self.state.task_ctx())?;
+        let stream = if executable.is_guarded() { even(stream) } else { stream };
         Ok(GuardedStream::start(stream, ctx.clone(), permit.ok()))
     }
 }
