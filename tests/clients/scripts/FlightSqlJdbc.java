@@ -256,7 +256,8 @@ public class FlightSqlJdbc {
             same(statement.getParameterMetaData().getParameterCount(), 5, "parameters");
             for (long last : new long[] {3, 1, 2}) {
                 statement.setLong(1, last);
-                statement.setBigDecimal(2, new BigDecimal("1.00"));
+                // The driver takes a value in the scale that the parameter is described with, and no other.
+                statement.setBigDecimal(2, new BigDecimal("1.00").setScale(18));
                 statement.setString(3, "x");
                 statement.setTimestamp(4, Timestamp.valueOf("2024-01-01 00:00:00"));
                 statement.setTime(5, Time.valueOf("12:00:00"));
