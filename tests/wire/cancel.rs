@@ -67,6 +67,32 @@ async fn a_query_that_waits_is_stopped() {
     tokio::time::timeout(PATIENCE, probe.dropped.cancelled()).await.unwrap();
 }
 
+/// A join of few rows to very many reads nothing for a long time, and is stopped all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_join_is_stopped() {
+    let server = TestServer::open(source()).await;
+    let (mut raw, login) = Raw::logged_in_with(&server, PROTOCOL_3_0).await;
+    let sql =
+        "SELECT count(*) FROM generate_series(1, 1000000) AS a(x), generate_series(1, 1000000) AS b(y) WHERE x < y";
+    raw.send(&query(sql)).await;
+    let answered = AtomicBool::new(false);
+    let answers = async {
+        let answers = raw.until_ready().await;
+        answered.store(true, Ordering::Release);
+        answers
+    };
+    let asking = async {
+        while !answered.load(Ordering::Acquire) {
+            cancel(&server, &login).await;
+            tokio::task::yield_now().await;
+        }
+    };
+    let (answers, ()) = futures::future::join(answers, asking).await;
+    canceled(&answers);
+    raw.send(&query("SELECT 1")).await;
+    assert_eq!(raw.kinds_until_ready().await, "TDCZ");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_streams_is_stopped_even_if_nobody_reads() {
     let probe = ProbeTable::endless();

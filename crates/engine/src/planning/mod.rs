@@ -15,6 +15,7 @@ mod set_operations;
 mod tables;
 mod template;
 mod time_travel;
+mod yielding_joins;
 
 pub(crate) use cache::{PlanCache, PlanKey};
 pub(crate) use moments::Moments;

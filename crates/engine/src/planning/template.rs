@@ -16,6 +16,7 @@ use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use super::bounded_functions::bound_functions;
 use super::checked_arithmetic::CheckedArithmetic;
 use super::mixed_numbers::MixedNumbers;
+use super::yielding_joins::YieldingJoins;
 use crate::EngineOptions;
 
 /// How many of the largest consumers an out-of-memory error names in the log.
@@ -65,8 +66,10 @@ pub(crate) fn template_state(options: &EngineOptions) -> Result<SessionState> {
     } else {
         rules
     };
+    let mut rules = policy::guarded_physical_rules(rules);
+    rules.push(Arc::new(YieldingJoins));
     let mut state = builder
-        .with_physical_optimizer_rules(policy::guarded_physical_rules(rules))
+        .with_physical_optimizer_rules(rules)
         .with_analyzer_rules(analyzer_rules())
         .build();
     for function in postgres_dialect::scalar_functions() {
