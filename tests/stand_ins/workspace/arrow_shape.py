@@ -34,7 +34,8 @@ def _converted(array: pyarrow.Array, kind: Any, time_zone: str, element: str) ->
     if kind == "variant":
         return _variant_texts(array)
     target = _target(kind, time_zone, element)
-    return array if array.type.equals(target) else array.cast(target)
+    # Equality of types overlooks the names inside lists; their texts do not.
+    return array if str(array.type) == str(target) else array.cast(target)
 
 
 def _target(kind: Any, time_zone: str, element: str) -> pyarrow.DataType:

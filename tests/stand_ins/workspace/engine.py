@@ -16,6 +16,7 @@ from urllib.parse import unquote
 if TYPE_CHECKING:
     import pyarrow
 
+_INTERRUPT_AGAIN_SECONDS = 0.1
 _LARGEST_MESSAGE = 128 * 1024 * 1024
 _DAY_TIME = ("day", "hour", "minute", "second")
 _YEAR_MONTH = ("year", "month")
@@ -140,9 +141,13 @@ class EngineSession:
         for argument in arguments or []:
             target = sql.pos_arguments.add() if argument.name is None else sql.named_arguments[argument.name]
             _write_argument(target, argument)
+        over = threading.Event()
         if started is not None:
-            started(lambda: self._interrupt(request.operation_id))
-        return self._call(lambda: self._gather(request, interrupted), interrupted)
+            started(lambda: self._interrupt_until(request.operation_id, over))
+        try:
+            return self._call(lambda: self._gather(request, interrupted), interrupted)
+        finally:
+            over.set()
 
     def _gather(self, request: Any, interrupted: Callable[[], bool]) -> EngineAnswer:
         import pyarrow
@@ -182,6 +187,20 @@ class EngineSession:
             )
             again.user_context.user_id = self._user
             stream = self._stub.ReattachExecute(again, metadata=self._metadata)
+
+    def _interrupt_until(self, operation: str, over: threading.Event) -> None:
+        """Interrupts until the statement has ended: an interrupt that comes before the statement is lost."""
+
+        def repeat() -> None:
+            while not over.is_set():
+                try:
+                    self._interrupt(operation)
+                except EngineError:
+                    # The server is gone, and the statement with it.
+                    return
+                over.wait(_INTERRUPT_AGAIN_SECONDS)
+
+        threading.Thread(target=repeat, name=f"interrupt-{operation}", daemon=True).start()
 
     def _interrupt(self, operation: str) -> None:
         import pyspark.sql.connect.proto as proto

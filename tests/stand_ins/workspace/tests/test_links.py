@@ -73,9 +73,8 @@ class Links(StandInTest):
         # The manifest tells the size before compression, the link the size that is stored.
         self.assertEqual(answer["manifest"]["chunks"][0]["byte_count"], sum(map(len, parts)))
         self.assertEqual(item["byte_count"], len(body))
-        with self.assertRaises((pyarrow.ArrowInvalid, OSError)):
-            self.table(lz4.frame.LZ4FrameDecompressor().decompress(body)).num_rows or self.fail("not one frame")
-            raise OSError
+        # A decoder that stops after one frame sees a schema and no rows.
+        self.assertEqual(self.table(lz4.frame.LZ4FrameDecompressor().decompress(body)).num_rows, 0)
 
     def test_arrow_types(self) -> None:
         answer = self.run_linked(TYPES)
