@@ -27,6 +27,7 @@ from .links import Links
 from .login_api import LoginApi
 from .materialise import Materialiser
 from .name_mapping import NameMapping, OneCatalogMapping
+from .open_source_api import OpenSourceApi
 from .principals import Caller, Principal, Principals
 from .refusals import Refusal
 from .routing import Route, Router
@@ -88,7 +89,7 @@ class Workspace:
         clock, dialect = Clock(), Dialect(options.dialect)
         catalogs = Catalogs(clock, dialect)
         self.world = World(
-            clock, Settings(), dialect, Journal(clock), Faults(), Principals(clock), catalogs, Grants(catalogs),
+            clock, Settings(), dialect, Journal(clock), Faults(), Principals(clock, dialect.open_source), catalogs, Grants(catalogs),
             folder.resolve(), options.authorization,
         )
         self._sail = Sail()
@@ -129,7 +130,7 @@ class Workspace:
             *statement_api.routes(), *WarehouseApi(world, self.warehouses).routes(), *secrets.routes(),
             *LoginApi(world).routes(), *AccountApi(world).routes(),
         ]
-        self._api = Router(unity if world.dialect.open_source else [*unity, *others])
+        self._api = Router([*unity, *(OpenSourceApi(world).routes() if world.dialect.open_source else others)])
         self._login = Router(self.entra.routes())
         control = ControlApi(
             world, self.loader, self.statements, self.warehouses, self.sessions, self.vending, self.materialiser,

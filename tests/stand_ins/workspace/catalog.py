@@ -72,6 +72,7 @@ class TableEntry:
     comment: str | None = None
     properties: dict[str, str] = field(default_factory=dict)
     view_definition: str | None = None
+    view_dependencies: dict[str, Any] | None = None
     row_filter: dict[str, Any] | None = None
     # What the engine applies for callers outside `exempt`: a condition, and expressions by column.
     filter_condition: str | None = None
@@ -91,6 +92,8 @@ class TableEntry:
     # Ratified commits that are not published, for catalog-managed tables.
     commits: list[dict[str, Any]] = field(default_factory=list)
     latest_version: int | None = None
+    # Another number for each table that is put, so that the engine knows an older one of the same name.
+    revision: int = 0
     more: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -106,7 +109,7 @@ class TableEntry:
         return self.local_location or self.storage_location
 
 
-_TABLE_KEYS = set(TableEntry.__dataclass_fields__) - {"catalog", "schema", "name", "stamps"}
+_TABLE_KEYS = set(TableEntry.__dataclass_fields__) - {"catalog", "schema", "name", "stamps", "revision"}
 
 
 class Catalogs:
@@ -225,6 +228,7 @@ class Catalogs:
                 entry.columns = found.columns() if found is not None else []
             self._tables[entry.catalog, entry.schema, entry.name] = entry
             self.changed += 1
+            entry.revision = self.changed
             return entry
 
     def table(self, catalog: str, schema: str, name: str) -> TableEntry:
@@ -312,7 +316,8 @@ class Catalogs:
             entry = {
                 "name": self._key(name), "catalog_name": parent.catalog, "schema_name": parent.name,
                 "full_name": f"{parent.catalog}.{parent.name}.{self._key(name)}", id_name: str(uuid.uuid4()),
-                "owner": owner, "created_at": moment, "updated_at": moment, **values,
+                "owner": owner, "comment": None, "created_at": moment, "created_by": owner, "updated_at": moment,
+                "updated_by": owner, **values,
             }
             table[parent.catalog, parent.name, self._key(name)] = entry
             return entry

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from .catalog import TableEntry
 from .delta_log import local_folder
 from .engine import EngineError, EngineSession
@@ -15,6 +17,14 @@ _FORMATS = {"DELTA": "delta", "PARQUET": "parquet", "CSV": "csv", "JSON": "json"
 _DEEPEST_VIEW = 16
 
 
+@dataclass(frozen=True)
+class Registered:
+    """A name that a session of the engine knows, and how it is made to forget it."""
+
+    revision: int
+    drop: str
+
+
 class EngineNames:
     """Registers tables by location, and views in place of tables with filters or masks."""
 
@@ -23,23 +33,37 @@ class EngineNames:
         self._materialiser = materialiser
         self._mapping = mapping
 
-    def register(self, session: EngineSession, known: dict[str, int], principal: Principal, text: str, depth: int = 0) -> None:
+    def register(
+        self, session: EngineSession, known: dict[str, Registered], principal: Principal, text: str, depth: int = 0
+    ) -> None:
         """Registers what `text` may name and the session does not know in its newest form."""
         if depth > _DEEPEST_VIEW:
             raise EngineError("views refer to each other", "RECURSIVE_VIEW", "42K0H")
         words = names_in(text)
-        for entry in self._world.catalogs.all_tables():
-            if entry.name.lower() not in words or known.get(entry.full_name) == id(entry):
+        entries = self._world.catalogs.all_tables()
+        if depth == 0:
+            for full_name in set(known) - {entry.full_name for entry in entries}:
+                session.run(known.pop(full_name).drop)
+        for entry in entries:
+            if entry.name.lower() not in words or not self._world.grants.may_select(principal, entry):
                 continue
-            if not self._world.grants.may_select(principal, entry):
+            old = known.get(entry.full_name)
+            if old is not None and old.revision == entry.revision:
                 continue
             definition = self._view_text(entry, principal)
             if definition is not None:
                 # The owner's rights hold below a view.
                 owner = self._world.principals.find(entry.stamps.owner or "") or principal
                 self.register(session, known, owner, definition, depth + 1)
-            self._put(session, entry, definition, replaced=entry.full_name in known)
-            known[entry.full_name] = id(entry)
+            if old is not None:
+                session.run(old.drop)
+            if self._put(session, entry, definition):
+                known[entry.full_name] = self.registered(entry, is_view=definition is not None)
+
+    def registered(self, entry: TableEntry, is_view: bool) -> Registered:
+        """What a session knows once a table has been put into the engine."""
+        name = f"{self._mapping.schema(entry.catalog, entry.schema)}.{quote(entry.name)}"
+        return Registered(entry.revision, f"DROP {'VIEW' if is_view else 'TABLE'} IF EXISTS {name}")
 
     def refuse_hidden(self, principal: Principal, text: str) -> EngineError | None:
         """The permission error for a table that exists and that the caller may not read."""
@@ -80,32 +104,29 @@ class EngineNames:
         folder = local_folder(location)
         return str(folder) if folder is not None else location
 
-    def _put(self, session: EngineSession, entry: TableEntry, definition: str | None, replaced: bool) -> None:
+    def _put(self, session: EngineSession, entry: TableEntry, definition: str | None) -> bool:
+        """Whether there was anything to put: a table in no format of the engine's stays unknown to it."""
         schema = self._mapping.schema(entry.catalog, entry.schema)
-        name = f"{schema}.{quote(entry.name)}"
         session.run(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-        if definition is not None:
-            if entry.view_definition is None and entry.engine_location is not None:
-                self._put_files(session, entry, f"{schema}.{quote(_behind(entry))}", replaced)
-            for statement in self._mapping.use(entry.catalog, entry.schema):
-                session.run(statement)
-            text = self._mapping.rewrite(definition, entry.catalog, entry.schema)
-            if replaced:
-                session.run(f"DROP VIEW IF EXISTS {name}")
-            session.run(f"CREATE VIEW {name} AS {text}")
-            return
-        if entry.engine_location is None:
-            return
-        self._put_files(session, entry, name, replaced)
+        name = f"{schema}.{quote(entry.name)}"
+        if definition is None:
+            return entry.engine_location is not None and self._put_files(session, entry, name)
+        if entry.view_definition is None and entry.engine_location is not None:
+            behind = f"{schema}.{quote(_behind(entry))}"
+            session.run(f"DROP TABLE IF EXISTS {behind}")
+            self._put_files(session, entry, behind)
+        for statement in self._mapping.use(entry.catalog, entry.schema):
+            session.run(statement)
+        session.run(f"CREATE VIEW {name} AS {self._mapping.rewrite(definition, entry.catalog, entry.schema)}")
+        return True
 
-    def _put_files(self, session: EngineSession, entry: TableEntry, name: str, replaced: bool) -> None:
-        self._materialiser.ensure(entry)
-        if replaced:
-            session.run(f"DROP TABLE IF EXISTS {name}")
+    def _put_files(self, session: EngineSession, entry: TableEntry, name: str) -> bool:
         kind = _FORMATS.get(entry.data_source_format or "DELTA")
         if kind is None:
-            return
+            return False
+        self._materialiser.ensure(entry)
         session.run(f"CREATE TABLE {name} USING {kind} LOCATION '{self._folder(entry)}'")
+        return True
 
 
 def _behind(entry: TableEntry) -> str:

@@ -101,7 +101,7 @@ class Execution:
         self._use(engine, catalog, schema)
         definition = read_definition(text)
         if definition is not None:
-            return self._define(engine, definition, text, principal, catalog, schema)
+            return self._define(session, engine, definition, text, principal, catalog, schema)
         counted = self._rows_to_delete(engine, text, question)
         try:
             answer = engine.run(
@@ -159,7 +159,7 @@ class Execution:
     # Changes
 
     def _define(
-        self, engine: EngineSession, definition: Definition, text: str, principal: Principal, catalog: str, schema: str
+        self, session: Session, engine: EngineSession, definition: Definition, text: str, principal: Principal, catalog: str, schema: str
     ) -> EngineAnswer:
         catalogs = self._world.catalogs
         if definition.kind == "schema":
@@ -189,6 +189,8 @@ class Execution:
             self._define_view(engine, definition, parts, principal, catalog, schema)
         else:
             self._define_table(engine, definition, text, parts, principal, catalog, schema)
+            entry = catalogs.table(*parts)
+            session.registered[entry.full_name] = self._names.registered(entry, is_view=False)
         return EngineAnswer([])
 
     def _define_schema(self, definition: Definition, parts: list[str], principal: Principal) -> None:

@@ -73,8 +73,11 @@ class FederationPolicy:
 class Principals:
     """The directory, and the tokens."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, open_source: bool = False) -> None:
         self._clock = clock
+        # The open-source server has its own words, and knows `Bearer` in that spelling only.
+        self._open_source = open_source
+        self._not_sent = "No authorization found." if open_source else _NOT_SENT
         self._lock = threading.Lock()
         self._by_name: dict[str, Principal] = {}
         self._tokens: dict[str, Token] = {}
@@ -136,12 +139,12 @@ class Principals:
         """Who sent the request, by its Authorization header. Raises the gate's numeric errors."""
         value = request.headers.get("Authorization")
         if value is None:
-            raise Refusal("no_credential", _NOT_SENT, violation="no_authorization")
+            raise Refusal("no_credential", self._not_sent, violation="no_authorization")
         if request.headers.count("Authorization") > 1:
-            raise violation("repeated_authorization", _NOT_SENT, "no_credential")
+            raise violation("repeated_authorization", self._not_sent, "no_credential")
         scheme, _, secret = value.partition(" ")
-        if scheme.lower() != "bearer" or not secret:
-            raise Refusal("no_credential", _NOT_SENT, violation="authorization_is_no_bearer")
+        if (scheme if self._open_source else scheme.capitalize()) != "Bearer" or not secret:
+            raise Refusal("no_credential", self._not_sent, violation="authorization_is_no_bearer")
         with self._lock:
             token = self._tokens.get(secret)
             principal = self._by_name.get(token.principal) if token is not None else None

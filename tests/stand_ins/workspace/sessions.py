@@ -7,6 +7,7 @@ import uuid
 from dataclasses import dataclass, field
 
 from .engine import EngineSession
+from .engine_names import Registered
 
 
 @dataclass
@@ -19,8 +20,8 @@ class Session:
     # Keys in upper case.
     parameters: dict[str, str] = field(default_factory=dict)
     engine: EngineSession | None = None
-    # The change count of the catalogs that the engine's names were made from.
-    registered: dict[str, int] = field(default_factory=dict)
+    # What the engine's session knows, by full name.
+    registered: dict[str, Registered] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
 

@@ -135,14 +135,16 @@ class UnityChangesApi:
             raise Refusal("table_exists", f"Table already exists: {full_name}")
         location = body.get("storage_location")
         if body["table_type"] == "MANAGED" and self._world.dialect.open_source:
-            raise Refusal("table_missing", f"Staging table with given location not found: {location}")
+            raise Refusal("table_missing", f"Staging table not found: {location}")
         if body["table_type"] == "EXTERNAL" and location is None:
             raise Refusal("internal", f"Error creating table: {full_name}: no storage_location")
         if location is not None and re.fullmatch(r"\w+://[^/]+/?", location):
-            raise Refusal("invalid_parameter", f"External table location cannot be a bucket root: {location}")
-        for unused in ("name", "view_dependencies"):
-            body.pop(unused, None)
+            words = f"External table storage location must include a non-empty path prefix: {location.rstrip('/')}"
+            raise Refusal("invalid_parameter", words)
+        body.pop("name")
         body.setdefault("columns", [])
+        if body["table_type"] == "VIEW":
+            body.setdefault("view_dependencies", {"dependencies": []})
         entry = self._world.catalogs.put_table(catalog, schema, name, self._owner(call), body)
         return self._shapes.table(entry)
 
@@ -162,7 +164,11 @@ class UnityChangesApi:
         name = self._name(body)
         catalog, schema = body.pop("catalog_name"), body.pop("schema_name")
         body.pop("name")
-        return self._world.catalogs.put_volume(catalog, schema, name, self._owner(call), body)
+        if any(volume["name"] == name for volume in self._world.catalogs.volumes(catalog, schema)):
+            raise Refusal("resource_exists", f"Volume already exists: {name}")
+        return self._world.dialect.fields(
+            self._world.catalogs.put_volume(catalog, schema, name, self._owner(call), body)
+        )
 
 
 def _parts(full_name: str, count: int) -> list[str]:

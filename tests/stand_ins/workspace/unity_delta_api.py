@@ -110,7 +110,8 @@ class UnityDeltaApi:
             answer["latest-table-version"] = entry.latest_version
             published = entry.latest_version - len(entry.commits)
             metadata["last-commit-version"] = published
-            metadata["last-commit-timestamp-ms"] = entry.stamps.updated_at
+            told = entry.properties.get("delta.lastCommitTimestamp")
+            metadata["last-commit-timestamp-ms"] = int(told) if told is not None else entry.stamps.updated_at
         return answer
 
     def _credentials(self, call: Call) -> dict[str, Any]:

@@ -200,7 +200,7 @@ class UnityMetadataApi:
         schema = self._world.catalogs.schema(call.query["catalog_name"], call.query["schema_name"])
         seen = self._world.grants.sees_schema(call.caller.principal, schema, False)
         page, following = self._pager.page(items, lambda item: str(item["name"]), call.query, lambda item: seen)
-        return self._listing(name, page, following)
+        return self._listing(name, [self._world.dialect.fields(item) for item in page], following)
 
     def _volumes(self, call: Call) -> dict[str, Any]:
         items = self._world.catalogs.volumes(call.query["catalog_name"], call.query["schema_name"])
@@ -214,10 +214,10 @@ class UnityMetadataApi:
         return self._plain(call, "registered_models", [])
 
     def _volume(self, call: Call) -> dict[str, Any]:
-        return self._world.catalogs.volume_or_function("volume", call.path["name"])
+        return self._world.dialect.fields(self._world.catalogs.volume_or_function("volume", call.path["name"]))
 
     def _function(self, call: Call) -> dict[str, Any]:
-        return self._world.catalogs.volume_or_function("function", call.path["name"])
+        return self._world.dialect.fields(self._world.catalogs.volume_or_function("function", call.path["name"]))
 
 
 def _like(pattern: str | None) -> re.Pattern[str]:

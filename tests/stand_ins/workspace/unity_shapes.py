@@ -91,7 +91,7 @@ class UnityShapes:
             "updated_by": owner,
             "table_id": entry.table_id,
             "view_definition": entry.view_definition,
-            "view_dependencies": None,
+            "view_dependencies": entry.view_dependencies if whole or dialect.open_source else None,
         }
         if dialect.open_source:
             return values
@@ -106,8 +106,6 @@ class UnityShapes:
             "securable_type": "TABLE",
             **entry.more,
         }
-        if whole and entry.view_definition is not None:
-            values["view_dependencies"] = {"dependencies": []}
         if manifest:
             values["securable_kind_manifest"] = self.manifest(entry)
         return dialect.fields(values)

@@ -172,6 +172,12 @@ class Statements(StandInTest):
         self.assertEqual(self.rows("SELECT a FROM mine", session_id=session), [["1"]])
         self.rows("SET TIME ZONE 'Asia/Tokyo'", session_id=session)
         self.assertEqual(self.rows("SELECT current_timezone()", session_id=session), [["Asia/Tokyo"]])
+        for _ in range(2):
+            self.rows("CREATE TABLE main.default.brief AS SELECT 1 AS a", session_id=session)
+            self.assertEqual(self.rows("SELECT a FROM main.default.brief", session_id=session), [["1"]])
+            self.rows("DROP TABLE main.default.brief", session_id=session)
+            failed = self.execute("SELECT a FROM main.default.brief", session_id=session)
+            self.assertEqual(failed["status"]["sql_state"], "42P01")
         stolen = self.api("POST", "/api/2.0/sql/statements", {"statement": "SELECT 1", "warehouse_id": WAREHOUSE, "session_id": session}, ANA)
         self.assertEqual(stolen.status, 400)
         self.assertEqual(self.api("DELETE", f"/api/2.0/sql/sessions/{session}?warehouse_id={WAREHOUSE}").json, {})
