@@ -100,17 +100,17 @@ class Workspace:
 
     def _build_services(self) -> None:
         world, options = self.world, self._options
-        mapping: NameMapping = NameMapping()
-        if options.engine_address is not None:
-            mapping = OneCatalogMapping(world.catalogs.has_schema)
-        self.engine = Engine(self.engine_address)
+        remote = options.engine_address is not None
+        self.engine = Engine(
+            self.engine_address, lambda: OneCatalogMapping(world.catalogs.has_schema) if remote else NameMapping()
+        )
         self.warehouses = Warehouses(world.clock, world.settings)
         self.sessions = Sessions()
         self.vending = Vending(world)
         # The two need each other: filling a table takes the engine, and the engine's names take filled tables.
         self.materialiser = Materialiser(world, lambda *what: self.execution.write_delta(*what))
-        names = EngineNames(world, self.materialiser, mapping)
-        self.execution = Execution(world, self.engine, names, mapping, self.sessions)
+        names = EngineNames(world, self.materialiser)
+        self.execution = Execution(world, self.engine, names, self.sessions)
         self.links = Links(world)
         self.answers = StatementAnswers(world, self.links)
         self.statements = Statements(world.clock, self.warehouses, self._execute)

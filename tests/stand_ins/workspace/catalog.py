@@ -86,6 +86,8 @@ class TableEntry:
     local_location: str | None = None
     # "file", "aws", "azure", "azure_aad", "gcp", "r2", or "none" for a 200 without any credential.
     credentials: str = "file"
+    # What `url` of a vended credential says when it is not the table's location: a narrower prefix, say.
+    vended_url: str | None = None
     # A refusal that the credential call answers instead: see unity_credentials_api.py.
     credential_refusal: str | None = None
     manifest: dict[str, Any] | None = None

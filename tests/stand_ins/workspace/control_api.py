@@ -138,7 +138,8 @@ class ControlApi:
 
     def _set_warehouse(self, call: Call) -> dict[str, Any]:
         body = self._body(call)
-        return _judged(lambda: self._warehouses.set_state(body["id"], body["state"]) or {})
+        _judged(lambda: self._warehouses.set_state(body["id"], body["state"]))
+        return {}
 
     def _script(self, call: Call) -> dict[str, Any]:
         _judged(lambda: self._statements.add_script(Script(**self._body(call))))

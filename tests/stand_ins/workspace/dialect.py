@@ -133,11 +133,11 @@ class Dialect:
 
     def _error_body(self, refusal: Refusal, code: str | int, request_id: str) -> dict[str, Any]:
         if self.open_source:
-            details = [{"reason": refusal.reason or code, "@type": "google.rpc.ErrorInfo"}]
-            return {"error_code": code, "details": details, "message": refusal.message}
+            reason = {"reason": refusal.reason or code, "@type": "google.rpc.ErrorInfo"}
+            return {"error_code": code, "details": [reason], "message": refusal.message}
         if isinstance(code, int):
             return {"error_code": code, "message": refusal.message}
-        details = [
+        details: list[dict[str, Any]] = [
             {
                 "@type": "type.googleapis.com/google.rpc.ErrorInfo",
                 "reason": refusal.reason or code,

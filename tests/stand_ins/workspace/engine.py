@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from .name_mapping import NameMapping
+
 if TYPE_CHECKING:
     import pyarrow
 
@@ -55,8 +57,9 @@ class Argument:
 class Engine:
     """A Spark Connect server, reached when first needed."""
 
-    def __init__(self, address: Callable[[], str]) -> None:
+    def __init__(self, address: Callable[[], str], mapping: Callable[[], NameMapping] = NameMapping) -> None:
         self._find_address = address
+        self._mapping = mapping
         self._lock = threading.Lock()
         self._address: str | None = None
         self._stub: Any = None
@@ -74,7 +77,7 @@ class Engine:
     def open(self, user: str, time_zone: str) -> EngineSession:
         """A new session of the server."""
         self.connect()
-        session = EngineSession(self._stub, self._metadata, user)
+        session = EngineSession(self._stub, self._metadata, user, self._mapping())
         session.configure({"spark.sql.session.timeZone": time_zone})
         return session
 
@@ -106,7 +109,8 @@ def _channel(address: str) -> tuple[Any, list[tuple[str, str]]]:
 class EngineSession:
     """A session: temporary views, settings and registered names live in it."""
 
-    def __init__(self, stub: Any, metadata: list[tuple[str, str]], user: str) -> None:
+    def __init__(self, stub: Any, metadata: list[tuple[str, str]], user: str, mapping: NameMapping) -> None:
+        self.mapping = mapping
         self._stub = stub
         self._metadata = metadata
         self._user = user
@@ -217,6 +221,8 @@ class EngineSession:
         request = proto.ReleaseSessionRequest(session_id=self._identity, client_type="stand-in")
         request.user_context.user_id = self._user
         try:
+            for statement in self.mapping.leave():
+                self.run(statement)
             self._call(lambda: self._stub.ReleaseSession(request, metadata=self._metadata))
         except EngineError:
             pass

@@ -8,7 +8,6 @@ from .catalog import TableEntry
 from .delta_log import local_folder
 from .engine import EngineError, EngineSession
 from .materialise import Materialiser
-from .name_mapping import NameMapping
 from .principals import Principal
 from .sql_text import names_in, quote, with_identity
 from .world import World
@@ -28,10 +27,9 @@ class Registered:
 class EngineNames:
     """Registers tables by location, and views in place of tables with filters or masks."""
 
-    def __init__(self, world: World, materialiser: Materialiser, mapping: NameMapping) -> None:
+    def __init__(self, world: World, materialiser: Materialiser) -> None:
         self._world = world
         self._materialiser = materialiser
-        self._mapping = mapping
 
     def register(
         self, session: EngineSession, known: dict[str, Registered], principal: Principal, text: str, depth: int = 0
@@ -50,7 +48,7 @@ class EngineNames:
             old = known.get(entry.full_name)
             if old is not None and old.revision == entry.revision:
                 continue
-            definition = self._view_text(entry, principal)
+            definition = self._view_text(session, entry, principal)
             if definition is not None:
                 # The owner's rights hold below a view.
                 owner = self._world.principals.find(entry.stamps.owner or "") or principal
@@ -58,11 +56,11 @@ class EngineNames:
             if old is not None:
                 session.run(old.drop)
             if self._put(session, entry, definition):
-                known[entry.full_name] = self.registered(entry, is_view=definition is not None)
+                known[entry.full_name] = self.registered(session, entry, is_view=definition is not None)
 
-    def registered(self, entry: TableEntry, is_view: bool) -> Registered:
+    def registered(self, session: EngineSession, entry: TableEntry, is_view: bool) -> Registered:
         """What a session knows once a table has been put into the engine."""
-        name = f"{self._mapping.schema(entry.catalog, entry.schema)}.{quote(entry.name)}"
+        name = f"{session.mapping.schema(entry.catalog, entry.schema)}.{quote(entry.name)}"
         return Registered(entry.revision, f"DROP {'VIEW' if is_view else 'TABLE'} IF EXISTS {name}")
 
     def refuse_hidden(self, principal: Principal, text: str) -> EngineError | None:
@@ -77,7 +75,7 @@ class EngineNames:
                     )
         return None
 
-    def _view_text(self, entry: TableEntry, principal: Principal) -> str | None:
+    def _view_text(self, session: EngineSession, entry: TableEntry, principal: Principal) -> str | None:
         """The query that stands behind a name; None when its files do."""
         names = principal.grant_names
         if entry.view_definition is not None:
@@ -94,7 +92,7 @@ class EngineNames:
             else quote(column["name"])
             for column in entry.columns
         ]
-        text = f"SELECT {', '.join(columns)} FROM {self._mapping.schema(entry.catalog, entry.schema)}.{quote(_behind(entry))}"
+        text = f"SELECT {', '.join(columns)} FROM {session.mapping.schema(entry.catalog, entry.schema)}.{quote(_behind(entry))}"
         if entry.filter_condition is not None:
             text += f" WHERE {entry.filter_condition}"
         return with_identity(text, principal.name, names)
@@ -106,7 +104,7 @@ class EngineNames:
 
     def _put(self, session: EngineSession, entry: TableEntry, definition: str | None) -> bool:
         """Whether there was anything to put: a table in no format of the engine's stays unknown to it."""
-        schema = self._mapping.schema(entry.catalog, entry.schema)
+        schema = session.mapping.schema(entry.catalog, entry.schema)
         session.run(f"CREATE SCHEMA IF NOT EXISTS {schema}")
         name = f"{schema}.{quote(entry.name)}"
         if definition is None:
@@ -115,9 +113,9 @@ class EngineNames:
             behind = f"{schema}.{quote(_behind(entry))}"
             session.run(f"DROP TABLE IF EXISTS {behind}")
             self._put_files(session, entry, behind)
-        for statement in self._mapping.use(entry.catalog, entry.schema):
+        for statement in session.mapping.use(entry.catalog, entry.schema):
             session.run(statement)
-        session.run(f"CREATE VIEW {name} AS {self._mapping.rewrite(definition, entry.catalog, entry.schema)}")
+        session.run(f"CREATE VIEW {name} AS {session.mapping.rewrite(definition, entry.catalog, entry.schema)}")
         return True
 
     def _put_files(self, session: EngineSession, entry: TableEntry, name: str) -> bool:

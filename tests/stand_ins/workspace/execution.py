@@ -11,7 +11,6 @@ from .data_definition import Definition, full_name, read_definition, read_set, r
 from .engine import Engine, EngineAnswer, EngineError, EngineSession
 from .engine_names import EngineNames
 from .metadata_commands import MetadataCommands
-from .name_mapping import NameMapping
 from .principals import Principal
 from .refusals import Refusal
 from .results import StatementResult, cut
@@ -32,13 +31,10 @@ _SILENT = ("CREATE", "DROP", "ALTER", "USE", "SET", "TRUNCATE", "COMMENT", "GRAN
 class Execution:
     """The warehouse's work."""
 
-    def __init__(
-        self, world: World, engine: Engine, names: EngineNames, mapping: NameMapping, sessions: Sessions
-    ) -> None:
+    def __init__(self, world: World, engine: Engine, names: EngineNames, sessions: Sessions) -> None:
         self._world = world
         self._engine = engine
         self._names = names
-        self._mapping = mapping
         self._sessions = sessions
         self._commands = MetadataCommands(world)
         self._kept: dict[tuple[Any, ...], StatementResult] = {}
@@ -48,6 +44,8 @@ class Execution:
         self, question: Question, interrupted: Callable[[], bool], started: Callable[[Callable[[], None]], None]
     ) -> StatementResult:
         """Raises EngineError and EngineInterrupted."""
+        if question.generated is not None:
+            return self._generated(question)
         key = self._key(question)
         with self._lock:
             kept = self._kept.get(key) if key is not None else None
@@ -68,6 +66,18 @@ class Execution:
             with self._lock:
                 self._kept[key] = result
         return result
+
+    def _generated(self, question: Question) -> StatementResult:
+        from .generated_results import generated
+
+        key = ("generated", *sorted((question.generated or {}).items()), self._world.settings.rows_per_chunk)
+        with self._lock:
+            found = self._kept.get(key)
+            if found is None:
+                found = self._result(question, generated(question.generated or {}), "Etc/UTC")
+                if self._world.settings.reuse_results:
+                    self._kept[key] = found
+            return found
 
     def _key(self, question: Question) -> tuple[Any, ...] | None:
         if not self._world.settings.reuse_results or not significant(question.text)[0].is_word("SELECT", "WITH"):
@@ -105,7 +115,7 @@ class Execution:
         counted = self._rows_to_delete(engine, text, question)
         try:
             answer = engine.run(
-                self._mapping.rewrite(text, catalog, schema), question.arguments, interrupted, started
+                engine.mapping.rewrite(text, catalog, schema), question.arguments, interrupted, started
             )
         except EngineError as error:
             hidden = self._names.refuse_hidden(principal, text) if "not found" in str(error).lower() else None
@@ -130,8 +140,8 @@ class Execution:
     def _use(self, engine: EngineSession, catalog: str, schema: str) -> None:
         if not self._world.catalogs.has_catalog(catalog):
             raise EngineError(f"[CATALOG_NOT_FOUND] The catalog `{catalog}` not found.", "CATALOG_NOT_FOUND", "42P08")
-        engine.run(f"CREATE SCHEMA IF NOT EXISTS {self._mapping.schema(catalog, schema)}")
-        for statement in self._mapping.use(catalog, schema):
+        engine.run(f"CREATE SCHEMA IF NOT EXISTS {engine.mapping.schema(catalog, schema)}")
+        for statement in engine.mapping.use(catalog, schema):
             engine.run(statement)
 
     def _session_command(self, text: str, session: Session) -> EngineAnswer | None:
@@ -190,7 +200,7 @@ class Execution:
         else:
             self._define_table(engine, definition, text, parts, principal, catalog, schema)
             entry = catalogs.table(*parts)
-            session.registered[entry.full_name] = self._names.registered(entry, is_view=False)
+            session.registered[entry.full_name] = self._names.registered(engine, entry, is_view=False)
         return EngineAnswer([])
 
     def _define_schema(self, definition: Definition, parts: list[str], principal: Principal) -> None:
@@ -215,7 +225,7 @@ class Execution:
         self, engine: EngineSession, definition: Definition, parts: list[str], principal: Principal, catalog: str, schema: str
     ) -> None:
         query = definition.query or ""
-        answer = engine.run(f"SELECT * FROM ({self._mapping.rewrite(query, catalog, schema)}) LIMIT 0")
+        answer = engine.run(f"SELECT * FROM ({engine.mapping.rewrite(query, catalog, schema)}) LIMIT 0")
         columns = [{"name": name, "type": catalog_text(kind)} for name, kind in answer.columns]
         self._world.catalogs.put_table(
             parts[0], parts[1], parts[2], principal.name,
@@ -228,11 +238,11 @@ class Execution:
     ) -> None:
         folder = str(self._world.data_folder / "managed" / self._world.new_id())
         Path(folder).mkdir(parents=True, exist_ok=True)
-        name = f"{self._mapping.schema(parts[0], parts[1])}.{full_name(parts[2:])}"
-        engine.run(f"CREATE SCHEMA IF NOT EXISTS {self._mapping.schema(parts[0], parts[1])}")
+        name = f"{engine.mapping.schema(parts[0], parts[1])}.{full_name(parts[2:])}"
+        engine.run(f"CREATE SCHEMA IF NOT EXISTS {engine.mapping.schema(parts[0], parts[1])}")
         if definition.replaces:
             engine.run(f"DROP TABLE IF EXISTS {name}")
-        engine.run(self._mapping.rewrite(with_location(text, definition, name, folder), catalog, schema))
+        engine.run(engine.mapping.rewrite(with_location(text, definition, name, folder), catalog, schema))
         location = definition.location or f"file://{folder}"
         self._world.catalogs.put_table(
             parts[0], parts[1], parts[2], principal.name,
@@ -244,7 +254,7 @@ class Execution:
         Path(folder).parent.mkdir(parents=True, exist_ok=True)
         session = self._engine.open("stand-in", "Etc/UTC")
         try:
-            schema = self._mapping.schema(self._default_catalog(), "default")
+            schema = session.mapping.schema(self._default_catalog(), "default")
             session.run(f"CREATE SCHEMA IF NOT EXISTS {schema}")
             by = f" PARTITIONED BY ({full_name(partitions).replace('.', ', ')})" if partitions else ""
             name = f"{schema}.`stand_in_{self._world.new_id().replace('-', '')}`"
@@ -257,7 +267,7 @@ class Execution:
     def _rows_to_delete(self, engine: EngineSession, text: str, question: Question) -> int | None:
         """Sail reports 0 for DELETE; the rows are counted before."""
         pieces = significant(text)
-        if not pieces[0].is_word("DELETE") or not self._mapping.own_catalogs:
+        if not pieces[0].is_word("DELETE") or not engine.mapping.own_catalogs:
             return None
         counting = "SELECT count(*) AS n " + text[text.upper().index("FROM") :]
         answer = engine.run(counting, question.arguments)

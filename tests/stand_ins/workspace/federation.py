@@ -63,7 +63,7 @@ class Federation:
         if header.get("alg") not in ("RS256", "ES256"):
             raise oauth_refusal("invalid_grant", "The token must be signed with RS256 or ES256")
         keys = [key for key in policy.keys if header.get("kid") in (None, key.get("kid"))]
-        options = {"verify_exp": False, "verify_aud": False, "verify_iat": False, "verify_nbf": False}
+        options: Any = {"verify_exp": False, "verify_aud": False, "verify_iat": False, "verify_nbf": False}
         for key in keys:
             try:
                 public = jwt.PyJWK.from_dict(json.loads(json.dumps(key))).key

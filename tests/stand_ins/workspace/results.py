@@ -120,7 +120,11 @@ def encode(
 ) -> EncodedChunk:
     """The body of a chunk as an external link serves it."""
     if format == "ARROW_STREAM":
-        parts = arrow_parts(chunk.table, columns)
+        whole, schema_size = arrow_stream(chunk.table, columns)
+        if compression == "NONE":
+            return EncodedChunk(whole, len(whole))
+        # The service compresses schema, batches and end of stream each by itself.
+        parts = [whole[:schema_size], whole[schema_size:-8], whole[-8:]]
     elif format == "CSV":
         parts = [_csv(chunk, columns, settings)]
     else:
@@ -131,8 +135,8 @@ def encode(
     return EncodedChunk(b"".join(parts), plain_size)
 
 
-def arrow_parts(table: pyarrow.Table, columns: list[tuple[str, Any]]) -> list[bytes]:
-    """One IPC stream in three parts: schema, batches, end of stream. The service compresses each by itself."""
+def arrow_stream(table: pyarrow.Table, columns: list[tuple[str, Any]]) -> tuple[bytes, int]:
+    """One IPC stream, and how many of its bytes are the schema."""
     import pyarrow
 
     from .arrow_shape import is_year_month
@@ -149,7 +153,7 @@ def arrow_parts(table: pyarrow.Table, columns: list[tuple[str, Any]]) -> list[by
     whole = sink.getvalue().to_pybytes()
     if not whole.startswith(schema):
         raise AssertionError("the stream does not begin with its schema")
-    return [schema, whole[len(schema) : -8], whole[-8:]]
+    return whole, len(schema)
 
 
 def lz4_frame(part: bytes) -> bytes:

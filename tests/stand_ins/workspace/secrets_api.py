@@ -84,7 +84,7 @@ class SecretsApi:
         if (text is None) == (encoded is None):
             raise violation("one_value_needed", "Exactly one of string_value and bytes_value must be set")
         try:
-            value = text.encode() if text is not None else base64.b64decode(encoded, validate=True)
+            value = text.encode() if text is not None else base64.b64decode(encoded or "", validate=True)
         except binascii.Error as error:
             raise violation("bad_base64", "bytes_value is not base64") from error
         if len(value) > _LARGEST_SECRET:

@@ -6,7 +6,7 @@ import re
 import threading
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .clock import Clock
@@ -30,6 +30,8 @@ class Script:
     running_polls: int = 0
     # Another text for the engine.
     sql: str | None = None
+    # Rows by a rule instead of an execution: see generated_results.py.
+    generated: dict[str, Any] | None = None
     # A failure instead of an execution: error_code, message, sql_state.
     failure: dict[str, Any] | None = None
     times: int | None = None
@@ -57,6 +59,7 @@ class Question:
     compression: str
     row_limit: int | None
     byte_limit: int | None
+    generated: dict[str, Any] | None = None
 
 
 # Runs a question: (question, whether it was cancelled, takes a function that cancels) to a result.
@@ -222,8 +225,8 @@ class Statements:
             )
             statement.finish("FAILED", self._clock.now())
             return
-        if script is not None and script.sql is not None:
-            question = Question(**{**vars(question), "text": script.sql})
+        if script is not None:
+            question = replace(question, text=script.sql or question.text, generated=script.generated)
         try:
             statement.result = self._execute(question, lambda: statement.cancelled, statement.take_cancel)
             statement.finish("SUCCEEDED", self._clock.now())

@@ -94,7 +94,7 @@ class Vending:
 
     def for_table(self, principal: Principal, entry: TableEntry, operation: str) -> dict[str, Any]:
         kind = "none" if entry.credential_refusal == "empty" else entry.credentials
-        return self._answer(kind, entry.storage_location or "", operation, principal)
+        return self._answer(kind, entry.vended_url or entry.storage_location or "", operation, principal)
 
     def for_path(self, principal: Principal, url: str, operation: str) -> dict[str, Any]:
         scheme = urlsplit(url).scheme

@@ -48,6 +48,7 @@ class StandInTest(unittest.TestCase):
 
     options: dict[str, Any] = {}
     workspace: Workspace
+    defaults: dict[str, Any]
 
     @classmethod
     def setUpClass(cls) -> None:

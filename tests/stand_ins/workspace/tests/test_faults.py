@@ -168,6 +168,16 @@ class Faults(StandInTest):
         statuses = [entry["status"] for entry in self.control("GET", "requests?path=catalogs")["requests"]]
         self.assertEqual(statuses, [429, 429, 200])
 
+    def test_generated_results(self) -> None:
+        self.settings(rows_per_chunk=50_000, links_per_answer=10)
+        self.control("POST", "scripts", {"match": "^SELECT bulk", "generated": {"rows": 120_000, "numbers": 2, "text_length": 4}})
+        items = self.linked("SELECT bulk")["result"]["external_links"]
+        tables = [pyarrow.ipc.open_stream(self.fetch(item["external_link"]).body).read_all() for item in items]
+        table = pyarrow.concat_tables(tables)
+        self.assertEqual(table.column("n0").to_pylist(), list(range(120_000)))
+        self.assertEqual(table.column("n1")[119_999].as_py(), 2 * 119_999)
+        self.assertEqual(table.column("text")[7].as_py(), "xxx7")
+
     def test_kept_results(self) -> None:
         self.settings(reuse_results=True)
         first = self.linked("SELECT uuid() AS u")

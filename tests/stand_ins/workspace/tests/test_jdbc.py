@@ -40,6 +40,8 @@ EXPECTED = [
 
 
 class Jdbc(unittest.TestCase):
+    folder: tempfile.TemporaryDirectory[str]
+
     @classmethod
     def setUpClass(cls) -> None:
         if not DRIVER.exists() or shutil.which("javac") is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import logging
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +12,10 @@ from databricks import sql
 from databricks.sql.exc import RequestError, ServerOperationError
 
 from .stand_in import GATEWAY, WAREHOUSE, StandInTest
+
+
+# Its warnings and errors are asserted on, not read.
+logging.getLogger("databricks").setLevel(logging.CRITICAL)
 
 
 class SqlConnector(StandInTest):

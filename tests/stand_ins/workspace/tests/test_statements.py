@@ -183,6 +183,21 @@ class Statements(StandInTest):
         self.assertEqual(self.api("DELETE", f"/api/2.0/sql/sessions/{session}?warehouse_id={WAREHOUSE}").json, {})
         self.assertEqual(self.api("DELETE", f"/api/2.0/sql/sessions/{session}").status, 404)
 
+    def test_a_session_sees_a_table_that_was_replaced(self) -> None:
+        session = self.api("POST", "/api/2.0/sql/sessions", {"warehouse_id": WAREHOUSE}).json["session_id"]
+        self.assertEqual(self.rows("SELECT count(*) FROM main.default.orders", session_id=session), [["1000"]])
+        entry = self.workspace.world.catalogs.table("main", "default", "orders")
+        table = {"table_type": "MANAGED", "storage_location": entry.storage_location}
+        self.control("POST", "state", {"catalogs": {"main": {"schemas": {"default": {"tables": {"orders_again": table}}}}}})
+        self.assertEqual(self.rows("SELECT count(*) FROM main.default.orders_again", session_id=session), [["1000"]])
+        self.control("POST", "state", {"catalogs": {"main": {"schemas": {"default": {"tables": {"orders_again": table}}}}}})
+        self.assertEqual(self.rows("SELECT count(*) FROM main.default.orders_again", session_id=session), [["1000"]])
+        self.control("POST", "tables/drop", {"full_name": "main.default.orders_again"})
+        # Forgetting a name leaves its files alone.
+        self.assertEqual(self.rows("SELECT count(*) FROM main.default.orders", session_id=session), [["1000"]])
+        gone = self.execute("SELECT count(*) FROM main.default.orders_again", session_id=session)
+        self.assertEqual(gone["status"]["sql_state"], "42P01")
+
     def test_functions_about_the_caller(self) -> None:
         text = "SELECT current_user(), is_account_group_member('analysts'), is_account_group_member('admins'), 'current_user()'"
         self.assertEqual(self.rows(text, ANA), [["ana@example.com", "true", "false", "current_user()"]])
