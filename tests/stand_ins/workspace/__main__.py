@@ -19,7 +19,7 @@ def main() -> int:
     arguments = _arguments()
     options = Options(
         address=arguments.address,
-        ports=(arguments.port, arguments.links_port, arguments.login_port, arguments.control_port),
+        ports=(arguments.port, arguments.links_port, arguments.login_port, arguments.objects_port, arguments.control_port),
         dialect=arguments.dialect,
         authorization=not arguments.no_authorization,
         data_folder=arguments.data,
@@ -51,6 +51,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="port of the workspace's API; 0 takes any")
     parser.add_argument("--links-port", type=int, default=0, help="port of external links")
     parser.add_argument("--login-port", type=int, default=0, help="port of Entra ID and of the managed identity")
+    parser.add_argument("--objects-port", type=int, default=0, help="port of the S3 endpoint")
     parser.add_argument("--control-port", type=int, default=0, help="port of /__stand_in__/")
     parser.add_argument("--dialect", choices=("databricks", "open_source"), default="databricks")
     parser.add_argument("--no-authorization", action="store_true", help="open_source only: take anything from anybody")

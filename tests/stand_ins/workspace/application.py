@@ -27,6 +27,7 @@ from .links import Links
 from .login_api import LoginApi
 from .materialise import Materialiser
 from .name_mapping import NameMapping, OneCatalogMapping
+from .object_store import ObjectStore
 from .open_source_api import OpenSourceApi
 from .principals import Caller, Principal, Principals
 from .refusals import Refusal
@@ -59,7 +60,7 @@ class Options:
     def __init__(
         self,
         address: str = "127.0.0.1",
-        ports: tuple[int, int, int, int] = (0, 0, 0, 0),
+        ports: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0),
         dialect: str = "databricks",
         authorization: bool = True,
         data_folder: Path | None = None,
@@ -107,6 +108,7 @@ class Workspace:
         self.warehouses = Warehouses(world.clock, world.settings)
         self.sessions = Sessions()
         self.vending = Vending(world)
+        self.objects = ObjectStore(world, self.vending)
         # The two need each other: filling a table takes the engine, and the engine's names take filled tables.
         self.materialiser = Materialiser(world, lambda *what: self.execution.write_delta(*what))
         names = EngineNames(world, self.materialiser)
@@ -144,6 +146,7 @@ class Workspace:
             ("api", self._answer_api, options.tls),
             ("links", self._answer_link, options.tls),
             ("login", self._answer_login, options.tls),
+            ("objects", self._answer_object, options.tls),
             ("control", self._answer_control, None),
         ]
         self._listeners = [
@@ -199,6 +202,9 @@ class Workspace:
             request, lambda: self._damaged_link(request, self.links.answer(request)), self.world.settings.link_latency,
             self.links.chunk_of(request),
         )
+
+    def _answer_object(self, request: Request) -> Response:
+        return self._guarded(request, lambda: self.objects.answer(request), self.world.settings.link_latency)
 
     def _answer_control(self, request: Request) -> Response:
         try:

@@ -43,6 +43,11 @@ class Vending:
         with self._lock:
             return [vars(item) for item in self._vended]
 
+    def by_access_key(self, key: str) -> Vended | None:
+        """The vended keys of an object store that takes S3's protocol."""
+        with self._lock:
+            return next((item for item in self._vended if item.values.get("access_key_id") == key), None)
+
     def check_table(self, principal: Principal, entry: TableEntry, operation: str) -> None:
         """Raises the refusal that the service would answer."""
         open_source = self._world.dialect.open_source

@@ -31,6 +31,7 @@ class Addresses:
     api: str = ""
     links: str = ""
     login: str = ""
+    objects: str = ""
     control: str = ""
 
 
