@@ -31,6 +31,8 @@ class Settings:
     rows_per_chunk: int = 100_000
     links_per_answer: int = 1
     links_need_headers: bool = False
+    # An administrator may forbid links; clients fall back on INLINE then.
+    external_links_enabled: bool = True
     link_lifetime: int = 900
     inline_limit_bytes: int = 25 * 1024 * 1024
     external_limit_bytes: int = 100 * 1024 * 1024 * 1024

@@ -88,7 +88,8 @@ class StateLoader:
         if "rows" not in values or not stored or values.get("view_definition"):
             return
         # Sail takes a location as a URL and would write a space as %20.
-        folder = self._world.data_folder / catalog / schema / re.sub(r"\W", "_", table)
+        plain = re.sub(r"[^A-Za-z0-9_]", "_", table)
+        folder = self._world.data_folder / catalog / schema / (plain if plain == table else f"{plain}-{table.encode().hex()}")
         if "storage_location" not in values:
             values["storage_location"] = f"file://{folder}"
         elif not values["storage_location"].startswith("file:") and "local_location" not in values:

@@ -79,6 +79,8 @@ class StatementApi:
     def _execute(self, call: Call) -> dict[str, Any]:
         body = call.body
         call.request.notes["statement"] = body["statement"]
+        for old in self._statements.all():
+            self._age(old)
         question = self._question(call, body)
         wait, cancels = _wait_seconds(body.get("wait_timeout", "10s")), body.get("on_wait_timeout") == "CANCEL"
         statement = self._statements.submit(question)
@@ -100,6 +102,8 @@ class StatementApi:
             raise violation(
                 "inline_not_json", "The format field must be JSON_ARRAY when the disposition field is INLINE."
             )
+        if disposition != "INLINE" and not self._world.settings.external_links_enabled:
+            raise Refusal("feature_disabled", "The EXTERNAL_LINKS disposition is disabled for this workspace.")
         for name in ("row_limit", "byte_limit"):
             if name in body and body[name] <= 0:
                 raise violation("bad_limit", f"The {name} field must be positive")

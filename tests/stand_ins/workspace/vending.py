@@ -78,7 +78,9 @@ class Vending:
             raise Refusal(
                 "permission_denied", f"User does not have EXTERNAL USE SCHEMA on Schema '{schema.full_name}'."
             )
-        if entry.filtered or entry.governed_by_policy:
+        # A policy depends on who asks; a filter of the table's own refuses everybody.
+        governed = entry.governed_by_policy and not set(entry.exempt) & principal.grant_names
+        if entry.filtered or governed:
             raise Refusal(
                 "permission_denied",
                 f"Table '{entry.full_name}' has row filters or column masks; credentials cannot be generated.",

@@ -61,6 +61,12 @@ class StatementRules(StandInTest):
             self.assertEqual(self.api("POST", SQL, body).status, 400, change)
             self.assertEqual(self.violations(), [violation])
 
+    def test_links_may_be_forbidden(self) -> None:
+        self.settings(external_links_enabled=False)
+        refused = self.execute("SELECT 1", status=404, disposition="EXTERNAL_LINKS", format="ARROW_STREAM")
+        self.assertEqual(refused["error_code"], "FEATURE_DISABLED")
+        self.execute("SELECT 1")
+
     # Waiting
 
     def test_zero_wait_answers_pending_and_nothing_more(self) -> None:

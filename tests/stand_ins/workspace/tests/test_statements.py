@@ -61,6 +61,10 @@ class Statements(StandInTest):
         rows = self.rows("SELECT TIMESTAMP'2021-01-01 10:00:00'", session_id=session["session_id"])
         self.assertEqual(rows, [["2021-01-01T10:00:00.000-08:00"]])
 
+    def test_names_that_need_quotes(self) -> None:
+        self.assertEqual(self.rows("SELECT `ü``x` FROM main.default.`with space`"), [["q"]])
+        self.assertEqual(self.rows("SELECT `länge` FROM main.default.`größe`"), [["1.5"]])
+
     def test_names_may_repeat(self) -> None:
         answer = self.execute("SELECT 1 a, 2 a")
         self.assertEqual([column["name"] for column in answer["manifest"]["schema"]["columns"]], ["a", "a"])

@@ -71,6 +71,12 @@ class UnityCredentials(StandInTest):
         self.refused(self.vend("main.hidden.salaries"), 404, "TABLE_DOES_NOT_EXIST", "does not exist")
         self.assertEqual(self.violations(), [])
 
+    def test_a_policy_depends_on_the_caller(self) -> None:
+        state = {"grants": [{"on": "schema", "name": "main.governed", "principal": "admins", "privileges": ["EXTERNAL_USE_SCHEMA"]}]}
+        self.control("POST", "state", state)
+        self.assertEqual(self.vend("main.governed.by_policy", token=ADMIN).status, 200)
+        self.assertEqual(self.vend("main.governed.filtered", token=ADMIN).status, 403)
+
     def test_rights_of_ownership_do_not_reach_outside(self) -> None:
         self.refused(self.vend("main.clouds.on_aws", token=ADMIN), 403, "PERMISSION_DENIED", "EXTERNAL USE SCHEMA")
 

@@ -102,6 +102,18 @@ class UnityMetadata(StandInTest):
         for table in self.api("GET", path).json["tables"]:
             self.assertFalse({"columns", "properties", "owner"} & set(table))
 
+    def test_ten_thousand_tables(self) -> None:
+        tables = {f"t{number:05}": {"storage_location": f"s3://many/{number}", "columns": [{"name": "id", "type": "int"}]} for number in range(10_000)}
+        self.control("POST", "state", {"catalogs": {"many": {"schemas": {"s": {"tables": tables}}}}})
+        path, names = f"{UC}/table-summaries?catalog_name=many&max_results=4000", []
+        following = ""
+        while following is not None:
+            answer = self.api("GET", path + (f"&page_token={following}" if following else "")).json
+            names += [table["full_name"] for table in answer["tables"]]
+            following = answer.get("next_page_token")
+        self.assertEqual(names, [f"many.s.t{number:05}" for number in range(10_000)])
+        self.api("DELETE", f"{UC}/catalogs/many?force=true")
+
     def test_functions_volumes_metastore(self) -> None:
         client = self.client(ADMIN)
         self.assertEqual([f.name for f in client.functions.list("main", "default")], ["region_filter"])
