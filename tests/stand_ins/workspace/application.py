@@ -110,7 +110,9 @@ class Workspace:
         self.vending = Vending(world)
         self.objects = ObjectStore(world, self.vending)
         # The two need each other: filling a table takes the engine, and the engine's names take filled tables.
-        self.materialiser = Materialiser(world, lambda *what: self.execution.write_delta(*what))
+        self.materialiser = Materialiser(
+            world, lambda *what: self.execution.write_delta(*what), lambda *what: self.execution.append_delta(*what)
+        )
         names = EngineNames(world, self.materialiser)
         self.execution = Execution(world, self.engine, names, self.sessions)
         self.links = Links(world)

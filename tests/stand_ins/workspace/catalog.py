@@ -82,6 +82,8 @@ class TableEntry:
     governed_by_policy: bool = False
     # SELECT whose rows fill the table when it is first needed; None when its files are already there.
     rows: str | None = None
+    # With `rows`: one more SELECT per commit that only the catalog knows (see catalog_managed.py).
+    staged_rows: list[str] = field(default_factory=list)
     # Where the files really lie when `storage_location` names an object store.
     local_location: str | None = None
     # "file", "aws", "azure", "azure_aad", "gcp", "r2", or "none" for a 200 without any credential.

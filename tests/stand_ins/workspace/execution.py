@@ -262,6 +262,18 @@ class Execution:
         finally:
             session.close()
 
+    def append_delta(self, query: str, folder: str) -> None:
+        """Adds a query's rows to the Delta table in a folder, as one commit."""
+        session = self._engine.open("stand-in", "Etc/UTC")
+        try:
+            schema = session.mapping.schema(self._default_catalog(), "default")
+            session.run(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+            name = f"{schema}.`stand_in_{self._world.new_id().replace('-', '')}`"
+            session.run(f"CREATE TABLE {name} USING delta LOCATION '{folder}'")
+            session.run(f"INSERT INTO {name} {query}")
+        finally:
+            session.close()
+
     # Results
 
     def _rows_to_delete(self, engine: EngineSession, text: str, question: Question) -> int | None:

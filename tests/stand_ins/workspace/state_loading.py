@@ -92,6 +92,9 @@ class StateLoader:
         folder = self._world.data_folder / catalog / schema / (plain if plain == table else f"{plain}-{table.encode().hex()}")
         if "storage_location" not in values:
             values["storage_location"] = f"file://{folder}"
+            if values.get("staged_rows"):
+                # No engine here reads such a table: the warehouse has the same rows in a plain one.
+                values.setdefault("local_location", f"file://{folder}-of-the-warehouse")
         elif not values["storage_location"].startswith("file:") and "local_location" not in values:
             values["local_location"] = f"file://{folder}"
 

@@ -141,6 +141,7 @@ class UnityDeltaApi:
             raise grants.refuse_table(call.caller.principal, entry, self._world.dialect.open_source)
         if entry.table_type != "MANAGED":
             raise Refusal("invalid_parameter", "Only managed tables are supported for Delta commits")
+        self._ensure_files(entry)
         return entry
 
     def _commits(self, call: Call) -> dict[str, Any]:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+
+import pyarrow.parquet
+
+from ..delta_log import local_folder
 
 from .stand_in import ANA, GATEWAY, StandInTest
 
@@ -49,6 +54,24 @@ class DeltaApi(StandInTest):
         self.assertEqual(self.api("HEAD", f"{TABLE}/nope").status, 404)
         view = self.api("GET", f"{TABLE}/north_orders")
         self.assertEqual((view.status, view.json["error"]["type"]), (400, "UnsupportedTableFormatException"))
+
+    def test_a_real_table_whose_newest_commits_are_staged(self) -> None:
+        self.assertEqual(self.rows("SELECT id FROM main.default.catalog_managed ORDER BY 1"), [["0"], ["1"], ["2"], ["10"], ["11"], ["20"]])
+        answer = self.api("GET", f"{TABLE}/catalog_managed", token=GATEWAY).json
+        self.assertEqual(([found["version"] for found in answer["commits"]], answer["latest-table-version"]), ([1, 2], 2))
+        folder = local_folder(answer["metadata"]["location"])
+        assert folder is not None
+        log = folder / "_delta_log"
+        self.assertEqual([path.name for path in log.glob("*.json")], [f"{0:020}.json"])
+        self.assertEqual(len(list((log / "_staged_commits").iterdir())), 3)
+        rows = 0
+        for path in [log / f"{0:020}.json", *(log / "_staged_commits" / found["file-name"] for found in answer["commits"])]:
+            actions = [json.loads(line) for line in path.read_text().splitlines()]
+            self.assertIn("inCommitTimestamp", actions[0]["commitInfo"])
+            added = [action["add"]["path"] for action in actions if "add" in action]
+            rows += sum(pyarrow.parquet.read_table(folder / name).num_rows for name in added)
+        self.assertEqual(rows, 6)
+        self.assertEqual(answer["metadata"]["properties"]["delta.feature.catalogManaged"], "supported")
 
     def test_credentials(self) -> None:
         path = f"{UC}/delta/v1/catalogs/main/schemas/clouds/tables/on_aws/credentials?operation=READ"
