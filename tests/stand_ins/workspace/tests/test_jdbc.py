@@ -27,8 +27,8 @@ EXPECTED = [
     'struct={"a":1,"b":"x"}',
     "binary=3",
     "parameters=42 it's 2024-02-29 1.50",
-    "tables=[default.all_types:TABLE, default.catalog_managed:TABLE, default.no_columns:TABLE, default.orders:TABLE, default.variants:TABLE, "
-    "default.with space:TABLE, default.größe:TABLE, default.north_orders:VIEW]",
+    "tables=[default.all_types:TABLE, default.catalog_managed:TABLE, default.größe:TABLE, default.no_columns:TABLE, "
+    "default.orders:TABLE, default.variants:TABLE, default.with space:TABLE, default.north_orders:VIEW]",
     "columns=[order_id:-5, customer:12, amount:3, ordered_on:91, region:12]",
     "catalogs=[main, samples]",
     "session=5",
