@@ -19,7 +19,13 @@ def main() -> int:
     arguments = _arguments()
     options = Options(
         address=arguments.address,
-        ports=(arguments.port, arguments.links_port, arguments.login_port, arguments.objects_port, arguments.control_port),
+        ports=(
+            arguments.port,
+            arguments.links_port,
+            arguments.login_port,
+            arguments.objects_port,
+            arguments.control_port,
+        ),
         dialect=arguments.dialect,
         authorization=not arguments.no_authorization,
         data_folder=arguments.data,

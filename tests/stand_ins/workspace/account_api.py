@@ -32,7 +32,10 @@ class AccountApi:
             "displayName": principal.name,
             "active": True,
             "emails": [{"type": "work", "value": principal.name, "primary": True}],
-            "groups": [{"display": group, "value": str(place), "type": "direct"} for place, group in enumerate(principal.groups)],
+            "groups": [
+                {"display": group, "value": str(place), "type": "direct"}
+                for place, group in enumerate(principal.groups)
+            ],
         }
         return Response.of_json(body, headers=[("X-Databricks-Org-Id", self._world.workspace_id)])
 

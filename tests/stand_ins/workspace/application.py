@@ -50,7 +50,11 @@ from .warehouse_api import WarehouseApi
 from .warehouses import Warehouses
 from .world import Addresses, World
 
-_SCOPES = {"/api/2.0/sql/": "sql", "/api/2.1/unity-catalog/": "unity-catalog", "/api/2.0/unity-catalog/": "unity-catalog"}
+_SCOPES = {
+    "/api/2.0/sql/": "sql",
+    "/api/2.1/unity-catalog/": "unity-catalog",
+    "/api/2.0/unity-catalog/": "unity-catalog",
+}
 _ANYBODY = Principal("anonymous", administrator=True)
 
 
@@ -86,12 +90,24 @@ class Workspace:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._temporary = tempfile.TemporaryDirectory(prefix="workspace-") if options.data_folder is None else None
-        folder = options.data_folder if options.data_folder is not None else Path(str(self._temporary and self._temporary.name))
+        folder = (
+            options.data_folder
+            if options.data_folder is not None
+            else Path(str(self._temporary and self._temporary.name))
+        )
         clock, dialect = Clock(), Dialect(options.dialect)
         catalogs = Catalogs(clock, dialect)
         self.world = World(
-            clock, Settings(), dialect, Journal(clock), Faults(), Principals(clock, dialect.open_source), catalogs, Grants(catalogs),
-            folder.resolve(), options.authorization,
+            clock,
+            Settings(),
+            dialect,
+            Journal(clock),
+            Faults(),
+            Principals(clock, dialect.open_source),
+            catalogs,
+            Grants(catalogs),
+            folder.resolve(),
+            options.authorization,
         )
         self._sail = Sail()
         self._build_services()
@@ -131,14 +147,24 @@ class Workspace:
         ]
         statement_api = StatementApi(world, self.statements, self.warehouses, self.answers, self.sessions)
         others = [
-            *statement_api.routes(), *WarehouseApi(world, self.warehouses).routes(), *secrets.routes(),
-            *LoginApi(world).routes(), *AccountApi(world).routes(),
+            *statement_api.routes(),
+            *WarehouseApi(world, self.warehouses).routes(),
+            *secrets.routes(),
+            *LoginApi(world).routes(),
+            *AccountApi(world).routes(),
         ]
         self._api = Router([*unity, *(OpenSourceApi(world).routes() if world.dialect.open_source else others)])
         self._login = Router(self.entra.routes())
         control = ControlApi(
-            world, self.loader, self.statements, self.warehouses, self.sessions, self.vending, self.materialiser,
-            self.entra, self.engine_address,
+            world,
+            self.loader,
+            self.statements,
+            self.warehouses,
+            self.sessions,
+            self.vending,
+            self.materialiser,
+            self.entra,
+            self.engine_address,
         )
         self._control = Router(control.routes())
 
@@ -182,7 +208,9 @@ class Workspace:
         """Where the engine is; starts Sail if it is to be Sail."""
         if self._options.engine_address is not None:
             return self._options.engine_address
-        return self._sail.address(frozenset(entry.name for entry in self.world.catalogs.catalogs()) or frozenset({"main"}))
+        return self._sail.address(
+            frozenset(entry.name for entry in self.world.catalogs.catalogs()) or frozenset({"main"})
+        )
 
     def _execute(self, question: Question, interrupted: Callable[[], bool], started: Callable[..., None]):  # type: ignore[no-untyped-def]
         result = self.execution.run(question, interrupted, started)
@@ -201,7 +229,9 @@ class Workspace:
 
     def _answer_link(self, request: Request) -> Response:
         return self._guarded(
-            request, lambda: self._damaged_link(request, self.links.answer(request)), self.world.settings.link_latency,
+            request,
+            lambda: self._damaged_link(request, self.links.answer(request)),
+            self.world.settings.link_latency,
             self.links.chunk_of(request),
         )
 
@@ -275,12 +305,21 @@ class Workspace:
             kind = details.get("content_type", "text/html")
             return Response(status, [("Content-Type", kind), *headers], str(details.get("body", "")).encode())
         codes = {
-            401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "REQUEST_LIMIT_EXCEEDED",
-            500: "INTERNAL_ERROR", 503: "TEMPORARILY_UNAVAILABLE", 504: "DEADLINE_EXCEEDED",
+            401: "UNAUTHENTICATED",
+            403: "PERMISSION_DENIED",
+            404: "NOT_FOUND",
+            429: "REQUEST_LIMIT_EXCEEDED",
+            500: "INTERNAL_ERROR",
+            503: "TEMPORARILY_UNAVAILABLE",
+            504: "DEADLINE_EXCEEDED",
         }
         refusal = Refusal(
-            "fault", str(details.get("message", "an armed fault")), status=status, headers=headers,
-            error_code=details.get("error_code", codes.get(status, "UNKNOWN")), reason=details.get("reason"),
+            "fault",
+            str(details.get("message", "an armed fault")),
+            status=status,
+            headers=headers,
+            error_code=details.get("error_code", codes.get(status, "UNKNOWN")),
+            reason=details.get("reason"),
         )
         return self.world.dialect.answer_error(refusal, "fault")
 

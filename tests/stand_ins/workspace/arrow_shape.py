@@ -8,10 +8,19 @@ from typing import Any
 import pyarrow
 
 _PLAIN = {
-    "byte": pyarrow.int8(), "short": pyarrow.int16(), "integer": pyarrow.int32(), "long": pyarrow.int64(),
-    "float": pyarrow.float32(), "double": pyarrow.float64(), "string": pyarrow.string(), "boolean": pyarrow.bool_(),
-    "binary": pyarrow.binary(), "date": pyarrow.date32(), "timestamp_ntz": pyarrow.timestamp("us"),
-    "void": pyarrow.null(), "variant": pyarrow.string(),
+    "byte": pyarrow.int8(),
+    "short": pyarrow.int16(),
+    "integer": pyarrow.int32(),
+    "long": pyarrow.int64(),
+    "float": pyarrow.float32(),
+    "double": pyarrow.float64(),
+    "string": pyarrow.string(),
+    "boolean": pyarrow.bool_(),
+    "binary": pyarrow.binary(),
+    "date": pyarrow.date32(),
+    "timestamp_ntz": pyarrow.timestamp("us"),
+    "void": pyarrow.null(),
+    "variant": pyarrow.string(),
 }
 
 

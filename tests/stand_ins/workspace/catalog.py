@@ -220,9 +220,7 @@ class Catalogs:
             parent = self.schema(catalog, schema)
             columns = values.pop("columns", None)
             identity = values.pop("table_id", None) or str(uuid.uuid4())
-            entry = TableEntry(
-                parent.catalog, parent.name, self._key(name), identity, self.stamps(owner), **values
-            )
+            entry = TableEntry(parent.catalog, parent.name, self._key(name), identity, self.stamps(owner), **values)
             if entry.table_type == "VIEW" and "data_source_format" not in values:
                 entry.data_source_format = None
             if columns is not None:
@@ -243,9 +241,7 @@ class Catalogs:
         return entry
 
     def table_missing(self, full_name: str) -> Refusal:
-        words = (
-            f"Table not found: {full_name}" if self._dialect.open_source else f"Table '{full_name}' does not exist."
-        )
+        words = f"Table not found: {full_name}" if self._dialect.open_source else f"Table '{full_name}' does not exist."
         return Refusal("table_missing", words)
 
     def has_table(self, catalog: str, schema: str, name: str) -> bool:
@@ -273,11 +269,7 @@ class Catalogs:
         with self.lock:
             parent = self.catalog(catalog).name
             within = self.schema(catalog, schema).name if schema is not None else None
-            return [
-                self._tables[key]
-                for key in sorted(self._tables)
-                if key[0] == parent and within in (None, key[1])
-            ]
+            return [self._tables[key] for key in sorted(self._tables) if key[0] == parent and within in (None, key[1])]
 
     def table_by_location(self, location: str) -> TableEntry | None:
         with self.lock:
@@ -298,10 +290,14 @@ class Catalogs:
 
     # Volumes and functions are answered as they were declared.
 
-    def put_volume(self, catalog: str, schema: str, name: str, owner: str | None, values: dict[str, Any]) -> dict[str, Any]:
+    def put_volume(
+        self, catalog: str, schema: str, name: str, owner: str | None, values: dict[str, Any]
+    ) -> dict[str, Any]:
         return self._put_plain(self._volumes, "volume_id", catalog, schema, name, owner, values)
 
-    def put_function(self, catalog: str, schema: str, name: str, owner: str | None, values: dict[str, Any]) -> dict[str, Any]:
+    def put_function(
+        self, catalog: str, schema: str, name: str, owner: str | None, values: dict[str, Any]
+    ) -> dict[str, Any]:
         return self._put_plain(self._functions, "function_id", catalog, schema, name, owner, values)
 
     def _put_plain(
@@ -318,10 +314,18 @@ class Catalogs:
             parent = self.schema(catalog, schema)
             moment = self._clock.now_milliseconds()
             entry = {
-                "name": self._key(name), "catalog_name": parent.catalog, "schema_name": parent.name,
-                "full_name": f"{parent.catalog}.{parent.name}.{self._key(name)}", id_name: str(uuid.uuid4()),
-                "owner": owner, "comment": None, "created_at": moment, "created_by": owner, "updated_at": moment,
-                "updated_by": owner, **values,
+                "name": self._key(name),
+                "catalog_name": parent.catalog,
+                "schema_name": parent.name,
+                "full_name": f"{parent.catalog}.{parent.name}.{self._key(name)}",
+                id_name: str(uuid.uuid4()),
+                "owner": owner,
+                "comment": None,
+                "created_at": moment,
+                "created_by": owner,
+                "updated_at": moment,
+                "updated_by": owner,
+                **values,
             }
             table[parent.catalog, parent.name, self._key(name)] = entry
             return entry

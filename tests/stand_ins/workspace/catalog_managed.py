@@ -56,7 +56,10 @@ def make_catalog_managed(plain: Path, target: Path, table_id: str) -> Managed:
         status = file.stat()
         commits.append(
             {
-                "version": version, "timestamp": moment, "file_name": file.name, "file_size": status.st_size,
+                "version": version,
+                "timestamp": moment,
+                "file_name": file.name,
+                "file_size": status.st_size,
                 "file_modification_timestamp": int(status.st_mtime * 1000),
             }
         )
@@ -64,8 +67,12 @@ def make_catalog_managed(plain: Path, target: Path, table_id: str) -> Managed:
     (staged / f"{latest + 1:020}.{uuid.uuid4()}.json").write_text(_never_ratified(moment + 1))
     features = {f"delta.feature.{name}": "supported" for name in _PROTOCOL["writerFeatures"]}  # type: ignore[attr-defined]
     properties = {
-        **configuration, **features, "delta.minReaderVersion": "3", "delta.minWriterVersion": "7",
-        "delta.lastUpdateVersion": str(latest), "delta.lastCommitTimestamp": str(moment),
+        **configuration,
+        **features,
+        "delta.minReaderVersion": "3",
+        "delta.minWriterVersion": "7",
+        "delta.lastUpdateVersion": str(latest),
+        "delta.lastCommitTimestamp": str(moment),
     }
     return Managed(commits, latest, properties)
 
@@ -82,8 +89,19 @@ def _change(actions: list[dict[str, Any]], configuration: dict[str, str], moment
 
 def _never_ratified(moment: int) -> str:
     """A commit that would add a file that does not exist."""
-    information = {"commitInfo": {"inCommitTimestamp": moment, "timestamp": moment, "operation": "WRITE", "txnId": str(uuid.uuid4())}}
+    information = {
+        "commitInfo": {
+            "inCommitTimestamp": moment,
+            "timestamp": moment,
+            "operation": "WRITE",
+            "txnId": str(uuid.uuid4()),
+        }
+    }
     added = {
-        "path": "never-ratified.parquet", "partitionValues": {}, "size": 1, "modificationTime": moment, "dataChange": True,
+        "path": "never-ratified.parquet",
+        "partitionValues": {},
+        "size": 1,
+        "modificationTime": moment,
+        "dataChange": True,
     }
     return json.dumps(information) + "\n" + json.dumps({"add": added}) + "\n"

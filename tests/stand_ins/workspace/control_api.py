@@ -25,8 +25,16 @@ class ControlApi:
     """Bodies of POST are JSON objects that are read by the handlers themselves."""
 
     def __init__(
-        self, world: World, loader: StateLoader, statements: Statements, warehouses: Warehouses, sessions: Sessions,
-        vending: Vending, materialiser: Materialiser, entra: EntraApi, engine_address: Any,
+        self,
+        world: World,
+        loader: StateLoader,
+        statements: Statements,
+        warehouses: Warehouses,
+        sessions: Sessions,
+        vending: Vending,
+        materialiser: Materialiser,
+        entra: EntraApi,
+        engine_address: Any,
     ) -> None:
         self._world = world
         self._loader = loader
@@ -156,8 +164,12 @@ class ControlApi:
     def _list_statements(self, call: Call) -> dict[str, Any]:
         shown = [
             {
-                "statement_id": statement.identity, "text": statement.question.text, "state": statement.state,
-                "principal": statement.question.principal, "polls": statement.polls, "cancelled": statement.cancelled,
+                "statement_id": statement.identity,
+                "text": statement.question.text,
+                "state": statement.state,
+                "principal": statement.question.principal,
+                "polls": statement.polls,
+                "cancelled": statement.cancelled,
                 "holds_result": statement.result is not None,
             }
             for statement in self._statements.all()

@@ -86,11 +86,21 @@ def read_definition(text: str) -> Definition | None:
         return None
     rest = pieces[place:]
     location = next(
-        (rest[i + 1].text[1:-1] for i, piece in enumerate(rest[:-1]) if piece.is_word("LOCATION") and rest[i + 1].kind == "string"),
+        (
+            rest[i + 1].text[1:-1]
+            for i, piece in enumerate(rest[:-1])
+            if piece.is_word("LOCATION") and rest[i + 1].kind == "string"
+        ),
         None,
     )
     return Definition(
-        action, kind, name, replaces, tolerant, any(piece.is_word("CASCADE") for piece in rest), location,
+        action,
+        kind,
+        name,
+        replaces,
+        tolerant,
+        any(piece.is_word("CASCADE") for piece in rest),
+        location,
         _after_as(text) if kind == "view" and action == "create" else None,
     )
 
@@ -115,7 +125,9 @@ def with_location(text: str, definition: Definition, full_name: str, folder: str
     pieces = tokens(text)
     start = next(i for i, piece in enumerate(pieces) if piece.is_word("TABLE"))
     begin = next(
-        i for i, piece in enumerate(pieces) if i > start and piece.kind in ("word", "quoted") and not piece.is_word("IF", "NOT", "EXISTS")
+        i
+        for i, piece in enumerate(pieces)
+        if i > start and piece.kind in ("word", "quoted") and not piece.is_word("IF", "NOT", "EXISTS")
     )
     end = begin + 2 * len(definition.name) - 1
     head = "CREATE TABLE " + ("IF NOT EXISTS " if definition.tolerant else "") + full_name

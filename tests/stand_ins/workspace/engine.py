@@ -126,7 +126,10 @@ class EngineSession:
         self._call(lambda: self._stub.Config(request, metadata=self._metadata))
 
     def run(
-        self, text: str, arguments: list[Argument] | None = None, interrupted: Callable[[], bool] = lambda: False,
+        self,
+        text: str,
+        arguments: list[Argument] | None = None,
+        interrupted: Callable[[], bool] = lambda: False,
         started: Callable[[Callable[[], None]], None] | None = None,
     ) -> EngineAnswer:
         """Runs one statement and gathers its rows.
@@ -284,10 +287,16 @@ def type_of(kind: Any) -> Any:
         interval = kind.day_time_interval
         return _interval(_DAY_TIME, interval.start_field, interval.end_field, interval.HasField("end_field"))
     if name == "array":
-        return {"type": "array", "elementType": type_of(kind.array.element_type), "containsNull": kind.array.contains_null}
+        return {
+            "type": "array",
+            "elementType": type_of(kind.array.element_type),
+            "containsNull": kind.array.contains_null,
+        }
     if name == "map":
         return {
-            "type": "map", "keyType": type_of(kind.map.key_type), "valueType": type_of(kind.map.value_type),
+            "type": "map",
+            "keyType": type_of(kind.map.key_type),
+            "valueType": type_of(kind.map.value_type),
             "valueContainsNull": kind.map.value_contains_null,
         }
     if name == "struct":

@@ -21,7 +21,11 @@ class StatementError:
 _RULES: tuple[tuple[str, str, str], ...] = (
     (r"(table or view|table) not found", "TABLE_OR_VIEW_NOT_FOUND", "42P01"),
     (r"(database|schema) not found", "SCHEMA_NOT_FOUND", "42704"),
-    (r"cannot resolve attribute|missing from the schema|cannot resolve", "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", "42703"),
+    (
+        r"cannot resolve attribute|missing from the schema|cannot resolve",
+        "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION",
+        "42703",
+    ),
     (r"invalid argument: found|expected something else|end of input|syntax error", "PARSE_SYNTAX_ERROR", "42601"),
     (r"divide by zero|division by zero", "DIVIDE_BY_ZERO", "22012"),
     (r"can't cast value .* to type|out of range|overflow", "NUMERIC_VALUE_OUT_OF_RANGE", "22003"),

@@ -71,7 +71,9 @@ class EngineNames:
                 if self._world.grants.may_use(principal, entry):
                     return EngineError(
                         f"[INSUFFICIENT_PERMISSIONS] Insufficient privileges: User does not have SELECT on Table "
-                        f"'{entry.full_name}'.", "INSUFFICIENT_PERMISSIONS", "42501",
+                        f"'{entry.full_name}'.",
+                        "INSUFFICIENT_PERMISSIONS",
+                        "42501",
                     )
         return None
 

@@ -37,7 +37,9 @@ class EntraApi:
         if call.path["tenant"] != self._world.tenant_id:
             raise oauth_refusal("invalid_request", f"AADSTS90002: Tenant '{call.path['tenant']}' not found.")
         if form.get("grant_type") != "client_credentials":
-            raise oauth_refusal("unsupported_grant_type", "AADSTS70003: grant type is not supported.", name="bad_grant_type")
+            raise oauth_refusal(
+                "unsupported_grant_type", "AADSTS70003: grant type is not supported.", name="bad_grant_type"
+            )
         principal = self._world.principals.find(form.get("client_id", ""))
         if principal is None:
             raise oauth_refusal("unauthorized_client", "AADSTS700016: Application was not found in the directory.", 400)
@@ -55,7 +57,9 @@ class EntraApi:
         elif bare in {known.rstrip("/") for known in _MANAGEMENT}:
             origin = "management"
         else:
-            raise oauth_refusal("invalid_resource", f"AADSTS500011: The resource principal named {resource} was not found.")
+            raise oauth_refusal(
+                "invalid_resource", f"AADSTS500011: The resource principal named {resource} was not found."
+            )
         token = self._world.principals.issue(principal, lifetime, frozenset({"all-apis"}), origin, bare)
         return token.value, lifetime
 
@@ -71,8 +75,12 @@ class EntraApi:
         """v1 and managed identities write numbers as texts."""
         moment = int(self._world.clock.now())
         return {
-            "token_type": "Bearer", "expires_in": str(lifetime), "ext_expires_in": str(lifetime),
-            "expires_on": str(moment + lifetime), "not_before": str(moment - 300), "resource": resource,
+            "token_type": "Bearer",
+            "expires_in": str(lifetime),
+            "ext_expires_in": str(lifetime),
+            "expires_on": str(moment + lifetime),
+            "not_before": str(moment - 300),
+            "resource": resource,
             "access_token": value,
         }
 
@@ -89,8 +97,12 @@ class EntraApi:
     def _managed(self, call: Call) -> Response | dict[str, Any]:
         if (call.request.headers.get("Metadata") or "").lower() != "true":
             raise Refusal(
-                "oauth", "Required metadata header not specified", shape="oauth", status=400,
-                error_code="bad_request_102", violation="no_metadata_header",
+                "oauth",
+                "Required metadata header not specified",
+                shape="oauth",
+                status=400,
+                error_code="bad_request_102",
+                violation="no_metadata_header",
             )
         if call.query["api-version"] not in _IDENTITY_VERSIONS:
             raise oauth_refusal("invalid_request", "api-version is not supported", name="bad_api_version")

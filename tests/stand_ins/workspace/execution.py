@@ -25,7 +25,20 @@ _COUNTS = {
     "DELETE": ("num_affected_rows",),
     "UPDATE": ("num_affected_rows",),
 }
-_SILENT = ("CREATE", "DROP", "ALTER", "USE", "SET", "TRUNCATE", "COMMENT", "GRANT", "REVOKE", "REFRESH", "MSCK", "ANALYZE")
+_SILENT = (
+    "CREATE",
+    "DROP",
+    "ALTER",
+    "USE",
+    "SET",
+    "TRUNCATE",
+    "COMMENT",
+    "GRANT",
+    "REVOKE",
+    "REFRESH",
+    "MSCK",
+    "ANALYZE",
+)
 
 
 class Execution:
@@ -83,8 +96,15 @@ class Execution:
         if not self._world.settings.reuse_results or not significant(question.text)[0].is_word("SELECT", "WITH"):
             return None
         return (
-            question.text, question.principal, question.catalog, question.schema, tuple(question.arguments),
-            question.row_limit, question.byte_limit, self._world.settings.rows_per_chunk, self._world.catalogs.changed,
+            question.text,
+            question.principal,
+            question.catalog,
+            question.schema,
+            tuple(question.arguments),
+            question.row_limit,
+            question.byte_limit,
+            self._world.settings.rows_per_chunk,
+            self._world.catalogs.changed,
         )
 
     def _time_zone(self, session: Session) -> str:
@@ -92,7 +112,10 @@ class Execution:
         return "Etc/UTC" if zone == "UTC" else zone
 
     def _answer(
-        self, question: Question, session: Session, interrupted: Callable[[], bool],
+        self,
+        question: Question,
+        session: Session,
+        interrupted: Callable[[], bool],
         started: Callable[[Callable[[], None]], None],
     ) -> EngineAnswer:
         principal = self._principal(question)
@@ -114,9 +137,7 @@ class Execution:
             return self._define(session, engine, definition, text, principal, catalog, schema)
         counted = self._rows_to_delete(engine, text, question)
         try:
-            answer = engine.run(
-                engine.mapping.rewrite(text, catalog, schema), question.arguments, interrupted, started
-            )
+            answer = engine.run(engine.mapping.rewrite(text, catalog, schema), question.arguments, interrupted, started)
         except EngineError as error:
             hidden = self._names.refuse_hidden(principal, text) if "not found" in str(error).lower() else None
             raise hidden or error from error
@@ -149,9 +170,15 @@ class Execution:
         use = read_use(text)
         if use is not None:
             catalog = use.catalog or session.catalog or self._default_catalog()
-            if use.schema is not None and use.catalog is None and not self._world.catalogs.has_schema(catalog, use.schema):
+            if (
+                use.schema is not None
+                and use.catalog is None
+                and not self._world.catalogs.has_schema(catalog, use.schema)
+            ):
                 if self._world.catalogs.has_catalog(use.schema):
-                    raise EngineError(f"[SCHEMA_NOT_FOUND] The schema `{use.schema}` cannot be found.", "SCHEMA_NOT_FOUND", "42704")
+                    raise EngineError(
+                        f"[SCHEMA_NOT_FOUND] The schema `{use.schema}` cannot be found.", "SCHEMA_NOT_FOUND", "42704"
+                    )
             self._world.catalogs.catalog(catalog)
             if use.schema is not None:
                 self._world.catalogs.schema(catalog, use.schema)
@@ -169,7 +196,14 @@ class Execution:
     # Changes
 
     def _define(
-        self, session: Session, engine: EngineSession, definition: Definition, text: str, principal: Principal, catalog: str, schema: str
+        self,
+        session: Session,
+        engine: EngineSession,
+        definition: Definition,
+        text: str,
+        principal: Principal,
+        catalog: str,
+        schema: str,
     ) -> EngineAnswer:
         catalogs = self._world.catalogs
         if definition.kind == "schema":
@@ -184,7 +218,9 @@ class Execution:
             elif not definition.tolerant:
                 name = ".".join(f"`{part}`" for part in parts)
                 raise EngineError(
-                    f"[TABLE_OR_VIEW_NOT_FOUND] The table or view {name} cannot be found.", "TABLE_OR_VIEW_NOT_FOUND", "42P01"
+                    f"[TABLE_OR_VIEW_NOT_FOUND] The table or view {name} cannot be found.",
+                    "TABLE_OR_VIEW_NOT_FOUND",
+                    "42P01",
                 )
             return EngineAnswer([])
         if exists and definition.tolerant:
@@ -192,7 +228,8 @@ class Execution:
         if exists and not definition.replaces:
             raise EngineError(
                 f"[TABLE_OR_VIEW_ALREADY_EXISTS] Cannot create table or view `{parts[2]}` because it already exists.",
-                "TABLE_OR_VIEW_ALREADY_EXISTS", "42P07",
+                "TABLE_OR_VIEW_ALREADY_EXISTS",
+                "42P07",
             )
         catalogs.schema(parts[0], parts[1])
         if definition.kind == "view":
@@ -210,7 +247,8 @@ class Execution:
             if exists and not definition.tolerant:
                 raise EngineError(
                     f"[SCHEMA_ALREADY_EXISTS] Cannot create schema `{parts[1]}` because it already exists.",
-                    "SCHEMA_ALREADY_EXISTS", "42P06",
+                    "SCHEMA_ALREADY_EXISTS",
+                    "42P06",
                 )
             if not exists:
                 catalogs.put_schema(parts[0], parts[1], principal.name)
@@ -222,19 +260,34 @@ class Execution:
         catalogs.drop_schema(*parts)
 
     def _define_view(
-        self, engine: EngineSession, definition: Definition, parts: list[str], principal: Principal, catalog: str, schema: str
+        self,
+        engine: EngineSession,
+        definition: Definition,
+        parts: list[str],
+        principal: Principal,
+        catalog: str,
+        schema: str,
     ) -> None:
         query = definition.query or ""
         answer = engine.run(f"SELECT * FROM ({engine.mapping.rewrite(query, catalog, schema)}) LIMIT 0")
         columns = [{"name": name, "type": catalog_text(kind)} for name, kind in answer.columns]
         self._world.catalogs.put_table(
-            parts[0], parts[1], parts[2], principal.name,
+            parts[0],
+            parts[1],
+            parts[2],
+            principal.name,
             {"table_type": "VIEW", "view_definition": query, "columns": columns},
         )
 
     def _define_table(
-        self, engine: EngineSession, definition: Definition, text: str, parts: list[str], principal: Principal,
-        catalog: str, schema: str,
+        self,
+        engine: EngineSession,
+        definition: Definition,
+        text: str,
+        parts: list[str],
+        principal: Principal,
+        catalog: str,
+        schema: str,
     ) -> None:
         folder = str(self._world.data_folder / "managed" / self._world.new_id())
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -245,7 +298,10 @@ class Execution:
         engine.run(engine.mapping.rewrite(with_location(text, definition, name, folder), catalog, schema))
         location = definition.location or f"file://{folder}"
         self._world.catalogs.put_table(
-            parts[0], parts[1], parts[2], principal.name,
+            parts[0],
+            parts[1],
+            parts[2],
+            principal.name,
             {"table_type": "EXTERNAL" if definition.location else "MANAGED", "storage_location": location},
         )
 
@@ -299,7 +355,9 @@ class Execution:
             return answer
         count = int(answer.batches[0].column(0)[0].as_py() or 0) if answer.batches else 0
         count = deleted if deleted is not None else count
-        batch = pyarrow.RecordBatch.from_arrays([pyarrow.array([count], pyarrow.int64()) for _ in names], names=list(names))
+        batch = pyarrow.RecordBatch.from_arrays(
+            [pyarrow.array([count], pyarrow.int64()) for _ in names], names=list(names)
+        )
         return EngineAnswer([(name, "long") for name in names], [batch])
 
     def _result(self, question: Question, answer: EngineAnswer, time_zone: str) -> StatementResult:
@@ -309,18 +367,24 @@ class Execution:
 
         settings = self._world.settings
         table = warehouse_table(answer.batches, answer.columns, time_zone, settings.arrow_list_element)
-        if question.disposition == "INLINE" and question.byte_limit is None and table.nbytes > settings.inline_limit_bytes:
+        if (
+            question.disposition == "INLINE"
+            and question.byte_limit is None
+            and table.nbytes > settings.inline_limit_bytes
+        ):
             raise EngineError(
                 "[INLINE_RESULT_TOO_LARGE] Inline byte limit exceeded. Statements executed with disposition=INLINE can "
-                f"have a result size of at most {settings.inline_limit_bytes} bytes.", "INLINE_RESULT_TOO_LARGE", "54000",
+                f"have a result size of at most {settings.inline_limit_bytes} bytes.",
+                "INLINE_RESULT_TOO_LARGE",
+                "54000",
             )
         return cut(table, answer.columns, settings.rows_per_chunk, question.row_limit, question.byte_limit)
 
 
 def _condition(refusal: Refusal) -> str:
     return {
-        "catalog_missing": "CATALOG_NOT_FOUND", "schema_missing": "SCHEMA_NOT_FOUND",
-        "table_missing": "TABLE_OR_VIEW_NOT_FOUND", "permission_denied": "INSUFFICIENT_PERMISSIONS",
+        "catalog_missing": "CATALOG_NOT_FOUND",
+        "schema_missing": "SCHEMA_NOT_FOUND",
+        "table_missing": "TABLE_OR_VIEW_NOT_FOUND",
+        "permission_denied": "INSUFFICIENT_PERMISSIONS",
     }.get(refusal.kind, "INVALID_PARAMETER_VALUE")
-
-

@@ -48,8 +48,15 @@ class Fault:
 
     def as_dict(self) -> dict[str, Any]:
         return {
-            "id": self.identity, "kind": self.kind, "where": self.where, "skip": self.skip, "times": self.times,
-            "after": self.after, "details": self.details, "seen": self.seen, "fired": self.fired,
+            "id": self.identity,
+            "kind": self.kind,
+            "where": self.where,
+            "skip": self.skip,
+            "times": self.times,
+            "after": self.after,
+            "details": self.details,
+            "seen": self.seen,
+            "fired": self.fired,
         }
 
 
@@ -73,8 +80,13 @@ class Faults:
             raise ValueError(f"no place {sorted(unknown)}; there are {sorted(_WHERE_KEYS)}")
         with self._lock:
             fault = Fault(
-                next(self._numbers), kind, where, int(values.pop("skip", 0)), values.pop("times", 1),
-                bool(values.pop("after", False)), values,
+                next(self._numbers),
+                kind,
+                where,
+                int(values.pop("skip", 0)),
+                values.pop("times", 1),
+                bool(values.pop("after", False)),
+                values,
             )
             self._armed.append(fault)
             return fault
@@ -95,9 +107,7 @@ class Faults:
         """The fault among `kinds` that this part of a result meets, counted as fired."""
         return self._take(kinds, request, statement, chunk)
 
-    def _take(
-        self, kinds: tuple[str, ...], request: Request, statement: str | None, chunk: int | None
-    ) -> Fault | None:
+    def _take(self, kinds: tuple[str, ...], request: Request, statement: str | None, chunk: int | None) -> Fault | None:
         with self._lock:
             for fault in self._armed:
                 if fault.kind not in kinds or not _matches(fault.where, request, statement, chunk):

@@ -63,15 +63,23 @@ class Request:
         """The fields of a form-encoded body; a field twice is an error, as RFC 6749 says."""
         if self.content_type != "application/x-www-form-urlencoded":
             raise Refusal(
-                "oauth", "the body must be application/x-www-form-urlencoded", shape="oauth", status=400,
-                error_code="invalid_request", violation="wrong_content_type",
+                "oauth",
+                "the body must be application/x-www-form-urlencoded",
+                shape="oauth",
+                status=400,
+                error_code="invalid_request",
+                violation="wrong_content_type",
             )
         pairs = parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True)
         fields = dict(pairs)
         if len(fields) != len(pairs):
             raise Refusal(
-                "oauth", "a field stands twice", shape="oauth", status=400,
-                error_code="invalid_request", violation="repeated_form_field",
+                "oauth",
+                "a field stands twice",
+                shape="oauth",
+                status=400,
+                error_code="invalid_request",
+                violation="repeated_form_field",
             )
         return fields
 

@@ -117,9 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._read_body()
         if body is None:
             return
-        request = Request(
-            self.listener_name, self.command, self.path, Headers(list(self.headers.items())), body
-        )
+        request = Request(self.listener_name, self.command, self.path, Headers(list(self.headers.items())), body)
         self._send(self.dispatch(request))
 
     def _read_body(self) -> bytes | None:

@@ -71,9 +71,7 @@ class Journal:
         """The journal from a number on. Credentials are blanked unless a test wants to see them."""
         with self._lock:
             chosen = [
-                dict(entry)
-                for entry in self._entries
-                if entry["number"] > after and path_contains in entry["path"]
+                dict(entry) for entry in self._entries if entry["number"] > after and path_contains in entry["path"]
             ]
         for entry in chosen:
             entry["headers"] = [

@@ -58,7 +58,9 @@ class Links:
                 self._needed_keys[nonce] = headers[_KEY_HEADER]
         path = f"/results-bucket/results/{statement}/{chunk}"
         signature = self._signature(path, f"{ends:.3f}", nonce)
-        url = f"{self._world.addresses.links}{path}?X-Amz-Ends={ends:.3f}&X-Amz-Nonce={nonce}&X-Amz-Signature={signature}"
+        url = (
+            f"{self._world.addresses.links}{path}?X-Amz-Ends={ends:.3f}&X-Amz-Nonce={nonce}&X-Amz-Signature={signature}"
+        )
         moment = datetime.datetime.fromtimestamp(ends, datetime.timezone.utc)
         return Link(url, moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z", headers)
 
@@ -99,7 +101,11 @@ class Links:
         if encoded is None:
             return self._error(404, "NoSuchKey", "The specified key does not exist.")
         whole = memoryview(encoded.body)
-        headers = [("Content-Type", "binary/octet-stream"), ("Accept-Ranges", "bytes"), ("ETag", f'"{statement}-{chunk}"')]
+        headers = [
+            ("Content-Type", "binary/octet-stream"),
+            ("Accept-Ranges", "bytes"),
+            ("ETag", f'"{statement}-{chunk}"'),
+        ]
         wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("Range") or "")
         if wanted is None:
             return Response(200, headers, whole)

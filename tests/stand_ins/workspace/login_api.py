@@ -77,7 +77,9 @@ class LoginApi:
 
     def _entra_redirect(self, call: Call) -> Response:
         world = self._world
-        target = f"{world.addresses.login}/{world.tenant_id}/oauth2/authorize?client_id=2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"
+        target = (
+            f"{world.addresses.login}/{world.tenant_id}/oauth2/authorize?client_id=2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"
+        )
         return Response(302, [("Location", target)], b"")
 
     def _token(self, call: Call) -> dict[str, Any]:
@@ -130,7 +132,9 @@ class LoginApi:
         if kind == _PERSONAL:
             return self._narrow(subject, form, scopes)
         if kind != _JWT:
-            raise oauth_refusal("invalid_request", f"subject_token_type '{kind}' is not supported", name="bad_token_type")
+            raise oauth_refusal(
+                "invalid_request", f"subject_token_type '{kind}' is not supported", name="bad_token_type"
+            )
         audiences = [self._world.account_id, f"{self._world.addresses.api}/oidc/v1/token"]
         federation = Federation(self._world.principals, self._world.clock, audiences)
         principal, ends = federation.principal_for(subject, form.get("client_id"))

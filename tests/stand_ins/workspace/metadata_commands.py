@@ -14,8 +14,19 @@ from .world import World
 
 _TABLES = ("namespace", "tableName", "isTemporary", "information", "catalogName", "tableType", "remarks")
 _COLUMNS = (
-    "col_name", "catalogName", "namespace", "tableName", "columnType", "columnSize", "decimalDigits", "radix",
-    "isNullable", "remarks", "ordinalPosition", "isAutoIncrement", "isGenerated",
+    "col_name",
+    "catalogName",
+    "namespace",
+    "tableName",
+    "columnType",
+    "columnSize",
+    "decimalDigits",
+    "radix",
+    "isNullable",
+    "remarks",
+    "ordinalPosition",
+    "isAutoIncrement",
+    "isGenerated",
 )
 _NUMBERS = frozenset({"columnSize", "decimalDigits", "radix", "ordinalPosition"})
 
@@ -42,7 +53,9 @@ class MetadataCommands:
             if word == "TABLE_TYPES":
                 return _rows(("TABLE_TYPE",), [("TABLE",), ("VIEW",), ("SYSTEM TABLE",)])
             if word == "FUNCTIONS" and len(pieces) > 3 and pieces[3].is_word("CATALOG"):
-                return _rows(("functionName", "catalogName", "namespace", "remarks", "functionType", "specificName"), [])
+                return _rows(
+                    ("functionName", "catalogName", "namespace", "remarks", "functionType", "specificName"), []
+                )
             if word in ("KEYS", "FOREIGN"):
                 return _rows(("catalogName", "namespace", "tableName", "col_name", "keySeq", "constraintName"), [])
         if pieces and pieces[0].is_word("DESCRIBE", "DESC"):
@@ -95,7 +108,9 @@ class MetadataCommands:
             schema_pattern = _like(pieces, 2, "SCHEMA")
             for name in self._catalog_names(pieces, catalog):
                 for entry in self._world.catalogs.tables(name):
-                    if schema_pattern.fullmatch(entry.schema) and self._world.grants.sees_table(principal, entry, False):
+                    if schema_pattern.fullmatch(entry.schema) and self._world.grants.sees_table(
+                        principal, entry, False
+                    ):
                         yield entry
             return
         if len(pieces) > 3 and pieces[2].is_word("IN", "FROM"):
@@ -115,10 +130,19 @@ class MetadataCommands:
                 if column_pattern.fullmatch(column["name"]):
                     rows.append(
                         (
-                            column["name"], entry.catalog, entry.schema, entry.name, column["type_text"].upper(),
-                            column.get("type_precision") or None, column.get("type_scale") or None, 10,
-                            "true" if column["nullable"] else "false", column.get("comment"), column["position"],
-                            "NO", "NO",
+                            column["name"],
+                            entry.catalog,
+                            entry.schema,
+                            entry.name,
+                            column["type_text"].upper(),
+                            column.get("type_precision") or None,
+                            column.get("type_scale") or None,
+                            10,
+                            "true" if column["nullable"] else "false",
+                            column.get("comment"),
+                            column["position"],
+                            "NO",
+                            "NO",
                         )
                     )
         return _rows(_COLUMNS, rows)
@@ -127,7 +151,9 @@ class MetadataCommands:
         place = 1
         if len(pieces) > place and pieces[place].is_word("TABLE"):
             place += 1
-        if len(pieces) <= place or pieces[place].is_word("QUERY", "FUNCTION", "SCHEMA", "DATABASE", "CATALOG", "HISTORY", "DETAIL"):
+        if len(pieces) <= place or pieces[place].is_word(
+            "QUERY", "FUNCTION", "SCHEMA", "DATABASE", "CATALOG", "HISTORY", "DETAIL"
+        ):
             return None
         parts, end = dotted_name(pieces, place)
         if not parts or len(parts) > 3 or end != len(pieces):

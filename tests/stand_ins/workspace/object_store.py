@@ -114,7 +114,9 @@ class ObjectStore:
         status = path.stat()
         tag = _tag(path)
         headers = [
-            ("Content-Type", "binary/octet-stream"), ("Accept-Ranges", "bytes"), ("ETag", tag),
+            ("Content-Type", "binary/octet-stream"),
+            ("Accept-Ranges", "bytes"),
+            ("ETag", tag),
             ("Last-Modified", formatdate(status.st_mtime, usegmt=True)),
         ]
         wanted = request.headers.get("If-Match")
@@ -189,11 +191,21 @@ def _common(name: str) -> str:
 def _signature(request: Request, secret: str, day: str, region: str, signed: list[str]) -> str:
     """The signature that the request should carry (AWS Signature Version 4)."""
     parts = urlsplit(request.target)
-    pairs = sorted((quote(name, safe="-_.~"), quote(value, safe="-_.~")) for name, value in parse_qsl(parts.query, keep_blank_values=True))
+    pairs = sorted(
+        (quote(name, safe="-_.~"), quote(value, safe="-_.~"))
+        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+    )
     headers = "".join(f"{name}:{' '.join((request.headers.get(name) or '').split())}\n" for name in signed)
     payload = request.headers.get("x-amz-content-sha256") or "UNSIGNED-PAYLOAD"
     canonical = "\n".join(
-        [request.method, parts.path, "&".join(f"{name}={value}" for name, value in pairs), headers, ";".join(signed), payload]
+        [
+            request.method,
+            parts.path,
+            "&".join(f"{name}={value}" for name, value in pairs),
+            headers,
+            ";".join(signed),
+            payload,
+        ]
     )
     scope = f"{day}/{region}/s3/aws4_request"
     moment = request.headers.get("x-amz-date") or ""

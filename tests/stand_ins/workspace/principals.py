@@ -156,9 +156,7 @@ class Principals:
         if token.origin == "entra" and principal.needs_management_token:
             self._check_management(request)
         if scope_needed is not None and not token.scopes & {"all-apis", scope_needed}:
-            raise Refusal(
-                "permission_denied", f"Provided OAuth token does not have required scopes: {scope_needed}"
-            )
+            raise Refusal("permission_denied", f"Provided OAuth token does not have required scopes: {scope_needed}")
         return Caller(principal, token.scopes)
 
     def _check_management(self, request: Request) -> None:

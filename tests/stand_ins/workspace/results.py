@@ -65,7 +65,10 @@ class StatementResult:
         for position, (name, kind) in enumerate(self.columns):
             facts = type_facts(kind)
             column: dict[str, Any] = {
-                "name": name, "position": position, "type_text": statement_text(kind), "type_name": facts.name,
+                "name": name,
+                "position": position,
+                "type_text": statement_text(kind),
+                "type_name": facts.name,
             }
             if facts.precision is not None:
                 column |= {"type_precision": facts.precision, "type_scale": facts.scale}
@@ -91,7 +94,11 @@ class EncodingSettings:
 
 
 def cut(
-    table: pyarrow.Table, columns: list[tuple[str, Any]], rows_per_chunk: int, row_limit: int | None, byte_limit: int | None
+    table: pyarrow.Table,
+    columns: list[tuple[str, Any]],
+    rows_per_chunk: int,
+    row_limit: int | None,
+    byte_limit: int | None,
 ) -> StatementResult:
     """Applies the limits, and cuts what is left into chunks."""
     truncated = False

@@ -32,7 +32,9 @@ class SecretsApi:
             Route("POST", f"{_BASE}/put", self._put, body={**key, "string_value": TEXT, "bytes_value": TEXT}),
             Route("POST", f"{_BASE}/delete", self._delete, body=key),
             Route(
-                "POST", f"{_BASE}/scopes/create", self._create,
+                "POST",
+                f"{_BASE}/scopes/create",
+                self._create,
                 body={"scope": REQUIRED_TEXT, "initial_manage_principal": TEXT, "scope_backend_type": TEXT},
             ),
             Route("POST", f"{_BASE}/scopes/delete", self._drop, body={"scope": REQUIRED_TEXT}),
@@ -64,7 +66,8 @@ class SecretsApi:
         scope = self._readable(call.caller.principal, call.query["scope"])
         return {
             "secrets": [
-                {"key": key, "last_updated_timestamp": found["updated"]} for key, found in sorted(scope["secrets"].items())
+                {"key": key, "last_updated_timestamp": found["updated"]}
+                for key, found in sorted(scope["secrets"].items())
             ]
         }
 
@@ -97,7 +100,8 @@ class SecretsApi:
     def store(self, scope: str, key: str, value: bytes) -> None:
         """Sets a secret of a scope that exists."""
         self._world.secret_scopes[scope]["secrets"][key] = {
-            "value": base64.b64encode(value).decode(), "updated": self._world.clock.now_milliseconds(),
+            "value": base64.b64encode(value).decode(),
+            "updated": self._world.clock.now_milliseconds(),
         }
 
     def _delete(self, call: Call) -> dict[str, Any]:

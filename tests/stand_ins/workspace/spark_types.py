@@ -14,17 +14,44 @@ from typing import Any
 Type = Any
 
 _NAMES_FROM_SQL = {
-    "tinyint": "byte", "byte": "byte", "smallint": "short", "short": "short", "int": "integer", "integer": "integer",
-    "bigint": "long", "long": "long", "float": "float", "real": "float", "double": "double", "string": "string",
-    "boolean": "boolean", "binary": "binary", "date": "date", "timestamp": "timestamp",
-    "timestamp_ltz": "timestamp", "timestamp_ntz": "timestamp_ntz", "variant": "variant", "void": "void",
+    "tinyint": "byte",
+    "byte": "byte",
+    "smallint": "short",
+    "short": "short",
+    "int": "integer",
+    "integer": "integer",
+    "bigint": "long",
+    "long": "long",
+    "float": "float",
+    "real": "float",
+    "double": "double",
+    "string": "string",
+    "boolean": "boolean",
+    "binary": "binary",
+    "date": "date",
+    "timestamp": "timestamp",
+    "timestamp_ltz": "timestamp",
+    "timestamp_ntz": "timestamp_ntz",
+    "variant": "variant",
+    "void": "void",
     "null": "void",
 }
 _SQL_FROM_NAMES = {"byte": "tinyint", "short": "smallint", "integer": "int", "long": "bigint"}
 _TYPE_NAMES = {
-    "byte": "BYTE", "short": "SHORT", "integer": "INT", "long": "LONG", "float": "FLOAT", "double": "DOUBLE",
-    "string": "STRING", "boolean": "BOOLEAN", "binary": "BINARY", "date": "DATE", "timestamp": "TIMESTAMP",
-    "timestamp_ntz": "TIMESTAMP_NTZ", "variant": "VARIANT", "void": "NULL",
+    "byte": "BYTE",
+    "short": "SHORT",
+    "integer": "INT",
+    "long": "LONG",
+    "float": "FLOAT",
+    "double": "DOUBLE",
+    "string": "STRING",
+    "boolean": "BOOLEAN",
+    "binary": "BINARY",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+    "timestamp_ntz": "TIMESTAMP_NTZ",
+    "variant": "VARIANT",
+    "void": "NULL",
 }
 
 
@@ -182,7 +209,12 @@ def catalog_column(declaration: dict[str, Any], position: int) -> dict[str, Any]
     kind = parse_type(declaration["type"])
     facts = type_facts(kind)
     nullable = bool(declaration.get("nullable", True))
-    field = {"name": declaration["name"], "type": kind, "nullable": nullable, "metadata": declaration.get("metadata", {})}
+    field = {
+        "name": declaration["name"],
+        "type": kind,
+        "nullable": nullable,
+        "metadata": declaration.get("metadata", {}),
+    }
     shown: Any = kind if declaration.get("json") == "scalar" else field
     column: dict[str, Any] = {
         "name": declaration["name"],

@@ -15,7 +15,14 @@ from .world import World
 
 DEFAULT_STATE = Path(__file__).with_name("default_state.json")
 _KEYS = {
-    "principals", "catalogs", "grants", "warehouses", "secret_scopes", "federation", "policies", "static_credentials",
+    "principals",
+    "catalogs",
+    "grants",
+    "warehouses",
+    "secret_scopes",
+    "federation",
+    "policies",
+    "static_credentials",
 }
 
 
@@ -89,7 +96,12 @@ class StateLoader:
             return
         # Sail takes a location as a URL and would write a space as %20.
         plain = re.sub(r"[^A-Za-z0-9_]", "_", table)
-        folder = self._world.data_folder / catalog / schema / (plain if plain == table else f"{plain}-{table.encode().hex()}")
+        folder = (
+            self._world.data_folder
+            / catalog
+            / schema
+            / (plain if plain == table else f"{plain}-{table.encode().hex()}")
+        )
         if "storage_location" not in values:
             values["storage_location"] = f"file://{folder}"
             if values.get("staged_rows"):

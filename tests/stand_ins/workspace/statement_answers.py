@@ -59,7 +59,9 @@ class StatementAnswers:
             return None
         return self._encoded(statement, result, index)
 
-    def _fault(self, kind: str, request: Request, statement: Statement, chunk: int | None = None) -> dict[str, Any] | None:
+    def _fault(
+        self, kind: str, request: Request, statement: Statement, chunk: int | None = None
+    ) -> dict[str, Any] | None:
         fault = self._world.faults.on_result((kind,), request, statement.question.text, chunk)
         return fault.details if fault is not None else None
 
@@ -69,7 +71,9 @@ class StatementAnswers:
         chunks: list[dict[str, Any]] = []
         for chunk in result.chunks:
             shown: dict[str, Any] = {
-                "chunk_index": chunk.index, "row_offset": chunk.row_offset, "row_count": chunk.row_count,
+                "chunk_index": chunk.index,
+                "row_offset": chunk.row_offset,
+                "row_count": chunk.row_count,
             }
             if sized:
                 shown["byte_count"] = self._encoded(statement, result, chunk.index).plain_size
@@ -103,7 +107,9 @@ class StatementAnswers:
     def result(self, statement: Statement, result: StatementResult, index: int, request: Request) -> dict[str, Any]:
         """ResultData from one chunk on."""
         if not 0 <= index < len(result.chunks):
-            raise Refusal("invalid_parameter", f"chunk_index {index} is out of range: there are {len(result.chunks)} chunks")
+            raise Refusal(
+                "invalid_parameter", f"chunk_index {index} is out of range: there are {len(result.chunks)} chunks"
+            )
         if index > 0:
             statement.chunk_answers += 1
             details = self._fault("fail_after_chunks", request, statement, index)
@@ -115,7 +121,9 @@ class StatementAnswers:
             return {"external_links": self._external_links(statement, result, index, request)}
         chunk = result.chunks[index]
         answer: dict[str, Any] = {
-            "chunk_index": chunk.index, "row_offset": chunk.row_offset, "row_count": chunk.row_count,
+            "chunk_index": chunk.index,
+            "row_offset": chunk.row_offset,
+            "row_count": chunk.row_count,
             **self._following(statement, result, index),
         }
         if disposition == "ATTACHMENT":
@@ -129,7 +137,10 @@ class StatementAnswers:
         if index + 1 >= len(result.chunks):
             return {}
         path = f"/api/2.0/sql/statements/{statement.identity}/result/chunks/{index + 1}"
-        return {"next_chunk_index": index + 1, "next_chunk_internal_link": f"{path}?row_offset={result.chunks[index + 1].row_offset}"}
+        return {
+            "next_chunk_index": index + 1,
+            "next_chunk_internal_link": f"{path}?row_offset={result.chunks[index + 1].row_offset}",
+        }
 
     def _external_links(
         self, statement: Statement, result: StatementResult, index: int, request: Request
@@ -152,9 +163,12 @@ class StatementAnswers:
         expired = self._fault("expired_link", request, statement, index) is not None
         link = self._links.sign(statement.identity, index, expired)
         item: dict[str, Any] = {
-            "chunk_index": index, "row_offset": chunk.row_offset, "row_count": chunk.row_count,
+            "chunk_index": index,
+            "row_offset": chunk.row_offset,
+            "row_count": chunk.row_count,
             "byte_count": len(self._encoded(statement, result, index).body),
-            "external_link": link.url, "expiration": link.expiration,
+            "external_link": link.url,
+            "expiration": link.expiration,
             **self._following(statement, result, index),
         }
         if link.headers is not None:

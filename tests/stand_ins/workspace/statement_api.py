@@ -42,7 +42,12 @@ class StatementApi:
     """Execute, poll, fetch chunks, cancel, close, and sessions."""
 
     def __init__(
-        self, world: World, statements: Statements, warehouses: Warehouses, answers: StatementAnswers, sessions: Sessions
+        self,
+        world: World,
+        statements: Statements,
+        warehouses: Warehouses,
+        answers: StatementAnswers,
+        sessions: Sessions,
     ) -> None:
         self._world = world
         self._statements = statements
@@ -67,11 +72,22 @@ class StatementApi:
             Route("GET", f"{one}/result/chunks/{{chunk}}", self._chunk, query={"row_offset": INT64}),
             Route("POST", "/api/2.0/sql/sessions", self._open, body=session, trailing_slash=True),
             Route(
-                "DELETE", "/api/2.0/sql/sessions/{session}", self._end, query={"warehouse_id": TEXT}, body=end,
+                "DELETE",
+                "/api/2.0/sql/sessions/{session}",
+                self._end,
+                query={"warehouse_id": TEXT},
+                body=end,
                 optional_body=True,
             ),
             Route("POST", of_warehouse, self._open, body=driver_session),
-            Route("DELETE", f"{of_warehouse}/{{session}}", self._end, query={"warehouse_id": TEXT}, body=end, optional_body=True),
+            Route(
+                "DELETE",
+                f"{of_warehouse}/{{session}}",
+                self._end,
+                query={"warehouse_id": TEXT},
+                body=end,
+                optional_body=True,
+            ),
         ]
 
     # Execution
@@ -117,10 +133,17 @@ class StatementApi:
         if session is not None and not self._sessions.belongs(session, call.caller.principal.name):
             raise Refusal("invalid_parameter", f"The session {session} does not exist")
         return Question(
-            text=body["statement"], principal=call.caller.principal.name, warehouse=body["warehouse_id"],
-            arguments=_arguments(body.get("parameters") or []), catalog=body.get("catalog"), schema=body.get("schema"),
-            session=session, disposition=disposition, format=format,
-            compression=body.get("result_compression", "NONE"), row_limit=body.get("row_limit"),
+            text=body["statement"],
+            principal=call.caller.principal.name,
+            warehouse=body["warehouse_id"],
+            arguments=_arguments(body.get("parameters") or []),
+            catalog=body.get("catalog"),
+            schema=body.get("schema"),
+            session=session,
+            disposition=disposition,
+            format=format,
+            compression=body.get("result_compression", "NONE"),
+            row_limit=body.get("row_limit"),
             byte_limit=self._byte_limit(body, disposition),
         )
 
@@ -217,7 +240,9 @@ class StatementApi:
         if warehouse is None:
             raise Refusal("resource_missing", f"SQL warehouse {identity} does not exist")
         session = self._sessions.open(
-            call.caller.principal.name, call.body.get("catalog"), call.body.get("schema"),
+            call.caller.principal.name,
+            call.body.get("catalog"),
+            call.body.get("schema"),
             call.body.get("session_confs") or {},
         )
         return {"session_id": session, "warehouse_id": warehouse.identity}

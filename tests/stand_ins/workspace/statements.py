@@ -194,7 +194,9 @@ class Statements:
                     statement.script = script
                     break
         self._warehouses.start(question.warehouse)
-        threading.Thread(target=self._run, args=(statement,), name=f"statement-{statement.identity}", daemon=True).start()
+        threading.Thread(
+            target=self._run, args=(statement,), name=f"statement-{statement.identity}", daemon=True
+        ).start()
         return statement
 
     def _run(self, statement: Statement) -> None:

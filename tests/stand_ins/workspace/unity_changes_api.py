@@ -30,13 +30,24 @@ class UnityChangesApi:
         schema = {**_COMMENT, "name": TEXT, "catalog_name": REQUIRED_TEXT, "storage_root": TEXT}
         formats = _FORMATS if self._world.dialect.open_source else ()
         table = {
-            **_COMMENT, "name": TEXT, "catalog_name": REQUIRED_TEXT, "schema_name": REQUIRED_TEXT,
-            "table_type": REQUIRED_TEXT, "data_source_format": Field(choices=formats), "columns": Field("array"),
-            "storage_location": TEXT, "view_definition": TEXT, "view_dependencies": Field("object"),
+            **_COMMENT,
+            "name": TEXT,
+            "catalog_name": REQUIRED_TEXT,
+            "schema_name": REQUIRED_TEXT,
+            "table_type": REQUIRED_TEXT,
+            "data_source_format": Field(choices=formats),
+            "columns": Field("array"),
+            "storage_location": TEXT,
+            "view_definition": TEXT,
+            "view_dependencies": Field("object"),
         }
         volume = {
-            "name": REQUIRED_TEXT, "catalog_name": REQUIRED_TEXT, "schema_name": REQUIRED_TEXT,
-            "volume_type": REQUIRED_TEXT, "storage_location": TEXT, "comment": TEXT,
+            "name": REQUIRED_TEXT,
+            "catalog_name": REQUIRED_TEXT,
+            "schema_name": REQUIRED_TEXT,
+            "volume_type": REQUIRED_TEXT,
+            "storage_location": TEXT,
+            "comment": TEXT,
         }
         force = {"force": BOOLEAN}
         return [
@@ -81,8 +92,11 @@ class UnityChangesApi:
             # Even an administrator needs an external location there, and the stand-in has none.
             raise Refusal("permission_denied", "Access denied.")
         entry = self._world.catalogs.put_catalog(
-            name, self._owner(call), comment=call.body.get("comment"),
-            properties=call.body.get("properties") or {}, storage_root=root,
+            name,
+            self._owner(call),
+            comment=call.body.get("comment"),
+            properties=call.body.get("properties") or {},
+            storage_root=root,
         )
         return self._shapes.catalog(entry)
 
@@ -112,8 +126,12 @@ class UnityChangesApi:
         if self._world.catalogs.has_schema(catalog, name):
             raise Refusal("schema_exists", f"Schema already exists: {name}")
         entry = self._world.catalogs.put_schema(
-            catalog, name, self._owner(call), comment=call.body.get("comment"),
-            properties=call.body.get("properties") or {}, storage_root=call.body.get("storage_root"),
+            catalog,
+            name,
+            self._owner(call),
+            comment=call.body.get("comment"),
+            properties=call.body.get("properties") or {},
+            storage_root=call.body.get("storage_root"),
         )
         return self._shapes.schema(entry)
 

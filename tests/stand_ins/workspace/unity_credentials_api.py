@@ -93,7 +93,9 @@ class UnityCredentialsApi:
         bare = url.rstrip("/")
         if re.fullmatch(r"(s3a?|gs|abfss|r2)://[^/]+", bare):
             if open_source:
-                words = f"Storage location must include a non-empty path prefix before credentials can be vended: {bare}"
+                words = (
+                    f"Storage location must include a non-empty path prefix before credentials can be vended: {bare}"
+                )
             else:
                 words = f"'{url}' has no path"
             raise violation("path_without_prefix", words)
@@ -106,7 +108,8 @@ class UnityCredentialsApi:
         inside = [
             entry
             for entry in self._world.catalogs.all_tables()
-            if entry.storage_location and (url == entry.storage_location or url.startswith(entry.storage_location + "/"))
+            if entry.storage_location
+            and (url == entry.storage_location or url.startswith(entry.storage_location + "/"))
         ]
         for entry in inside:
             if entry.filtered or entry.governed_by_policy:

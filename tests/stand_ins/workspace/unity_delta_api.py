@@ -19,22 +19,34 @@ _V1 = f"{BASE}/delta/v1"
 _TABLE = f"{_V1}/catalogs/{{catalog}}/schemas/{{schema}}/tables/{{table}}"
 _IN_V1 = "/v1/catalogs/{catalog}/schemas/{schema}"
 _ENDPOINTS = [
-    f"POST {_IN_V1}/staging-tables", f"POST {_IN_V1}/tables", f"GET {_IN_V1}/tables",
-    f"GET {_IN_V1}/tables/{{table}}", f"POST {_IN_V1}/tables/{{table}}", f"DELETE {_IN_V1}/tables/{{table}}",
-    f"HEAD {_IN_V1}/tables/{{table}}", f"POST {_IN_V1}/tables/{{table}}/rename",
-    f"GET {_IN_V1}/tables/{{table}}/credentials", f"POST {_IN_V1}/tables/{{table}}/metrics",
-    "GET /v1/staging-tables/{table_id}/credentials", "GET /v1/temporary-path-credentials",
+    f"POST {_IN_V1}/staging-tables",
+    f"POST {_IN_V1}/tables",
+    f"GET {_IN_V1}/tables",
+    f"GET {_IN_V1}/tables/{{table}}",
+    f"POST {_IN_V1}/tables/{{table}}",
+    f"DELETE {_IN_V1}/tables/{{table}}",
+    f"HEAD {_IN_V1}/tables/{{table}}",
+    f"POST {_IN_V1}/tables/{{table}}/rename",
+    f"GET {_IN_V1}/tables/{{table}}/credentials",
+    f"POST {_IN_V1}/tables/{{table}}/metrics",
+    "GET /v1/staging-tables/{table_id}/credentials",
+    "GET /v1/temporary-path-credentials",
 ]
 _MOST_UNPUBLISHED = 50
 _COMMITS = {"table_id": REQUIRED_TEXT, "table_uri": REQUIRED_TEXT, "start_version": INT64, "end_version": INT64}
 _COMMIT = {
-    "table_id": REQUIRED_TEXT, "table_uri": REQUIRED_TEXT, "commit_info": Field("object"),
-    "latest_backfilled_version": INT64, "metadata": Field("object"), "protocol": Field("object"),
+    "table_id": REQUIRED_TEXT,
+    "table_uri": REQUIRED_TEXT,
+    "commit_info": Field("object"),
+    "latest_backfilled_version": INT64,
+    "metadata": Field("object"),
+    "protocol": Field("object"),
 }
 _UPDATE = {"requirements": Field("array"), "updates": Field("array", required=True)}
 _CONFIG_NAMES = {
     "aws_temp_credentials": {
-        "access_key_id": "s3.access-key-id", "secret_access_key": "s3.secret-access-key",
+        "access_key_id": "s3.access-key-id",
+        "secret_access_key": "s3.secret-access-key",
         "session_token": "s3.session-token",
     },
     "azure_user_delegation_sas": {"sas_token": "azure.sas-token"},
@@ -124,7 +136,9 @@ class UnityDeltaApi:
             for name, value in (vended.get(member) or {}).items():
                 config[names[name]] = value
         shown = {
-            "prefix": entry.storage_location, "operation": operation, "config": config,
+            "prefix": entry.storage_location,
+            "operation": operation,
+            "config": config,
             "expiration-time-ms": vended.get("expiration_time") if config else None,
         }
         return {"storage-credentials": [shown]}
@@ -149,7 +163,9 @@ class UnityDeltaApi:
         entry = self._managed(call, question)
         start, end = question.get("start_version", 0), question.get("end_version")
         chosen = [
-            commit for commit in entry.commits if commit["version"] >= start and (end is None or commit["version"] <= end)
+            commit
+            for commit in entry.commits
+            if commit["version"] >= start and (end is None or commit["version"] <= end)
         ]
         latest = entry.latest_version if entry.latest_version is not None else -1
         return {"commits": chosen, "latest_table_version": latest}
@@ -193,7 +209,10 @@ class UnityDeltaApi:
             for requirement in call.body.get("requirements") or []:
                 if requirement.get("type") == "assert-table-uuid" and requirement.get("uuid") != entry.table_id:
                     raise Refusal("version_conflict", "The table is another one")
-                if requirement.get("type") == "assert-etag" and requirement.get("etag") != f"etag-{entry.stamps.updated_at}":
+                if (
+                    requirement.get("type") == "assert-etag"
+                    and requirement.get("etag") != f"etag-{entry.stamps.updated_at}"
+                ):
                     raise Refusal("version_conflict", "The table has changed")
             for update in call.body["updates"]:
                 self._apply(entry, update)

@@ -31,7 +31,11 @@ class UnityMetadataApi:
         listing = {**PAGING, **_BROWSE}
         of_schema = {**listing, "catalog_name": REQUIRED_TEXT, "schema_name": REQUIRED_TEXT}
         tables = {
-            **of_schema, **_MANIFEST, "omit_columns": BOOLEAN, "omit_properties": BOOLEAN, "omit_username": BOOLEAN,
+            **of_schema,
+            **_MANIFEST,
+            "omit_columns": BOOLEAN,
+            "omit_properties": BOOLEAN,
+            "omit_username": BOOLEAN,
             "include_delta_metadata": BOOLEAN,
         }
         one_table = {**_BROWSE, **_MANIFEST, "include_delta_metadata": BOOLEAN}
@@ -51,7 +55,11 @@ class UnityMetadataApi:
         if self._world.dialect.open_source:
             return [*routes, Route("GET", f"{BASE}/models", self._models, query=of_schema)]
         summaries = {
-            **PAGING, **_MANIFEST, "catalog_name": REQUIRED_TEXT, "schema_name_pattern": TEXT, "table_name_pattern": TEXT,
+            **PAGING,
+            **_MANIFEST,
+            "catalog_name": REQUIRED_TEXT,
+            "schema_name_pattern": TEXT,
+            "table_name_pattern": TEXT,
         }
         return [
             *routes,
@@ -98,7 +106,9 @@ class UnityMetadataApi:
         grants, browsing = self._world.grants, bool(call.query.get("include_browse"))
         principal = call.caller.principal
         page, following = self._pager.page(
-            self._world.catalogs.catalogs(), lambda entry: entry.name, call.query,
+            self._world.catalogs.catalogs(),
+            lambda entry: entry.name,
+            call.query,
             lambda entry: grants.sees_catalog(principal, entry, browsing),
         )
         return self._listing("catalogs", [self._shapes.catalog(entry) for entry in page], following)
@@ -116,7 +126,9 @@ class UnityMetadataApi:
         grants, browsing = self._world.grants, bool(call.query.get("include_browse"))
         principal = call.caller.principal
         page, following = self._pager.page(
-            self._world.catalogs.schemas(call.query["catalog_name"]), lambda entry: entry.name, call.query,
+            self._world.catalogs.schemas(call.query["catalog_name"]),
+            lambda entry: entry.name,
+            call.query,
             lambda entry: grants.sees_schema(principal, entry, browsing),
         )
         return self._listing("schemas", [self._shapes.schema(entry) for entry in page], following)
@@ -136,13 +148,19 @@ class UnityMetadataApi:
         grants, query = self._world.grants, call.query
         principal, browsing = call.caller.principal, bool(query.get("include_browse"))
         page, following = self._pager.page(
-            self._world.catalogs.tables(query["catalog_name"], query["schema_name"]), lambda entry: entry.name, query,
-            lambda entry: grants.sees_table(principal, entry, browsing), self._world.settings.page_size_limit,
+            self._world.catalogs.tables(query["catalog_name"], query["schema_name"]),
+            lambda entry: entry.name,
+            query,
+            lambda entry: grants.sees_table(principal, entry, browsing),
+            self._world.settings.page_size_limit,
         )
         shown = [
             self._shapes.table(
-                entry, columns=not query.get("omit_columns"), properties=not query.get("omit_properties"),
-                user=not query.get("omit_username"), manifest=bool(query.get("include_manifest_capabilities")),
+                entry,
+                columns=not query.get("omit_columns"),
+                properties=not query.get("omit_properties"),
+                user=not query.get("omit_username"),
+                manifest=bool(query.get("include_manifest_capabilities")),
             )
             for entry in page
         ]
@@ -157,9 +175,7 @@ class UnityMetadataApi:
 
     def _table(self, call: Call) -> dict[str, Any]:
         entry = self._visible_table(call)
-        shown = self._shapes.table(
-            entry, manifest=bool(call.query.get("include_manifest_capabilities")), whole=True
-        )
+        shown = self._shapes.table(entry, manifest=bool(call.query.get("include_manifest_capabilities")), whole=True)
         if call.query.get("include_browse") and not self._world.grants.may_select(call.caller.principal, entry):
             shown["browse_only"] = True
         return shown
@@ -183,8 +199,11 @@ class UnityMetadataApi:
             if schema.fullmatch(entry.schema) and table.fullmatch(entry.name)
         ]
         page, following = self._pager.page(
-            entries, lambda entry: f"{entry.schema}\x00{entry.name}", query,
-            lambda entry: grants.sees_table(principal, entry, False), _LARGEST_SUMMARY_PAGE,
+            entries,
+            lambda entry: f"{entry.schema}\x00{entry.name}",
+            query,
+            lambda entry: grants.sees_table(principal, entry, False),
+            _LARGEST_SUMMARY_PAGE,
         )
         shown: list[dict[str, Any]] = []
         for entry in page:

@@ -14,7 +14,9 @@ from .world import World
 
 _KINDS = ("catalog", "schema", "table")
 _CHANGES = {
-    "changes": Field("array", required=True, items={"principal": TEXT, "add": Field("strings"), "remove": Field("strings")})
+    "changes": Field(
+        "array", required=True, items={"principal": TEXT, "add": Field("strings"), "remove": Field("strings")}
+    )
 }
 
 
@@ -36,9 +38,7 @@ class UnityPermissionsApi:
         return [
             *routes,
             Route("GET", f"{BASE}/effective-permissions{path}", self._effective, query=query),
-            Route(
-                "GET", f"{BASE}/policies{path}", self._policies, query={**PAGING, "include_inherited": BOOLEAN}
-            ),
+            Route("GET", f"{BASE}/policies{path}", self._policies, query={**PAGING, "include_inherited": BOOLEAN}),
         ]
 
     def _entry(self, call: Call) -> CatalogEntry | SchemaEntry | TableEntry:

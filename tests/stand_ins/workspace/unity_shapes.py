@@ -67,8 +67,14 @@ class UnityShapes:
         return self._world.dialect.fields(values)
 
     def table(
-        self, entry: TableEntry, *, columns: bool = True, properties: bool = True, user: bool = True,
-        manifest: bool = False, whole: bool = False,
+        self,
+        entry: TableEntry,
+        *,
+        columns: bool = True,
+        properties: bool = True,
+        user: bool = True,
+        manifest: bool = False,
+        whole: bool = False,
     ) -> dict[str, Any]:
         """TableInfo. `whole` adds what only a single table's answer has."""
         owner = entry.stamps.owner if user else None
@@ -114,8 +120,17 @@ class UnityShapes:
         if not self._world.dialect.open_source:
             return self._world.dialect.fields(column)
         names = (
-            "name", "type_text", "type_json", "type_name", "type_precision", "type_scale", "type_interval_type",
-            "position", "comment", "nullable", "partition_index",
+            "name",
+            "type_text",
+            "type_json",
+            "type_name",
+            "type_precision",
+            "type_scale",
+            "type_interval_type",
+            "position",
+            "comment",
+            "nullable",
+            "partition_index",
         )
         return {name: column.get(name) for name in names}
 
@@ -124,8 +139,11 @@ class UnityShapes:
         if entry.manifest is not None:
             return entry.manifest
         kinds = {
-            "MANAGED": "TABLE_DELTA", "EXTERNAL": "TABLE_DELTA_EXTERNAL", "VIEW": "TABLE_VIEW",
-            "MATERIALIZED_VIEW": "TABLE_MATERIALIZED_VIEW", "STREAMING_TABLE": "TABLE_STREAMING_LIVE_TABLE",
+            "MANAGED": "TABLE_DELTA",
+            "EXTERNAL": "TABLE_DELTA_EXTERNAL",
+            "VIEW": "TABLE_VIEW",
+            "MATERIALIZED_VIEW": "TABLE_MATERIALIZED_VIEW",
+            "STREAMING_TABLE": "TABLE_STREAMING_LIVE_TABLE",
             "METRIC_VIEW": "TABLE_METRIC_VIEW",
         }
         kind = kinds.get(entry.table_type)
@@ -138,6 +156,9 @@ class UnityShapes:
             if entry.table_type == "EXTERNAL" or entry.latest_version is not None:
                 capabilities.append("HAS_DIRECT_EXTERNAL_ENGINE_WRITE_SUPPORT")
         return {
-            "securable_type": "TABLE", "securable_kind": kind, "capabilities": capabilities,
-            "assignable_privileges": ["SELECT", "MODIFY", "ALL_PRIVILEGES"], "options": [],
+            "securable_type": "TABLE",
+            "securable_kind": kind,
+            "capabilities": capabilities,
+            "assignable_privileges": ["SELECT", "MODIFY", "ALL_PRIVILEGES"],
+            "options": [],
         }

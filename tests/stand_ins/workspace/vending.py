@@ -69,7 +69,8 @@ class Vending:
             raise Refusal(
                 "external_access_off",
                 "External access is not enabled for this metastore. Please contact your metastore admin.",
-                reason=_DENIED_REASON, metadata={"tableId": entry.table_id},
+                reason=_DENIED_REASON,
+                metadata={"tableId": entry.table_id},
             )
         if not grants.may_select(principal, entry):
             raise grants.refuse_table(principal, entry, open_source=False)
@@ -84,7 +85,8 @@ class Vending:
             raise Refusal(
                 "permission_denied",
                 f"Table '{entry.full_name}' has row filters or column masks; credentials cannot be generated.",
-                reason=_DENIED_REASON, metadata={"tableId": entry.table_id},
+                reason=_DENIED_REASON,
+                metadata={"tableId": entry.table_id},
             )
         if entry.table_type not in _READABLE or entry.credential_refusal == "unsupported":
             raise Refusal(
@@ -113,8 +115,11 @@ class Vending:
     def _answer(self, kind: str, url: str, operation: str, principal: Principal) -> dict[str, Any]:
         expires_at = self._world.clock.now() + self._world.settings.credential_lifetime
         answer: dict[str, Any] = {
-            "aws_temp_credentials": None, "azure_user_delegation_sas": None, "gcp_oauth_token": None,
-            "expiration_time": int(expires_at * 1000), "url": url,
+            "aws_temp_credentials": None,
+            "azure_user_delegation_sas": None,
+            "gcp_oauth_token": None,
+            "expiration_time": int(expires_at * 1000),
+            "url": url,
         }
         for prefix, keys in self.static.items():
             if url == prefix or url.startswith(prefix + "/"):

@@ -29,9 +29,7 @@ class Answer:
         return json.loads(self.body)
 
 
-def send(
-    url: str, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
-) -> Answer:
+def send(url: str, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
     """One request on a connection of its own. Connection errors are raised as they come."""
     address = urlsplit(url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)

@@ -17,8 +17,11 @@ TABLE = f"{UC}/delta/v1/catalogs/main/schemas/default/tables"
 
 def commit(version: int, name: str = "") -> dict[str, Any]:
     return {
-        "version": version, "timestamp": 1796000000000 + version, "file_name": name or f"{version:020}.{version:08}-0000.json",
-        "file_size": 100, "file_modification_timestamp": 1796000000000 + version,
+        "version": version,
+        "timestamp": 1796000000000 + version,
+        "file_name": name or f"{version:020}.{version:08}-0000.json",
+        "file_size": 100,
+        "file_modification_timestamp": 1796000000000 + version,
     }
 
 
@@ -26,8 +29,11 @@ class DeltaApi(StandInTest):
     def setUp(self) -> None:
         super().setUp()
         table = {
-            "table_type": "MANAGED", "storage_location": "file:///nowhere/managed", "latest_version": 3,
-            "commits": [commit(2), commit(3)], "columns": [{"name": "id", "type": "bigint"}],
+            "table_type": "MANAGED",
+            "storage_location": "file:///nowhere/managed",
+            "latest_version": 3,
+            "commits": [commit(2), commit(3)],
+            "columns": [{"name": "id", "type": "bigint"}],
             "properties": {"delta.feature.catalogManaged": "supported"},
         }
         state = {"catalogs": {"main": {"schemas": {"default": {"tables": {"managed": table}}}}}}
@@ -40,7 +46,9 @@ class DeltaApi(StandInTest):
         answer = self.api("GET", f"{UC}/delta/v1/config?catalog=main&protocol-versions=1.0").json
         self.assertEqual(answer["protocol-version"], "1.0")
         self.assertIn("GET /v1/catalogs/{catalog}/schemas/{schema}/tables/{table}", answer["endpoints"])
-        self.assertEqual(self.api("GET", f"{UC}/delta/v1/config?catalog=nope").json["error"]["type"], "NoSuchCatalogException")
+        self.assertEqual(
+            self.api("GET", f"{UC}/delta/v1/config?catalog=nope").json["error"]["type"], "NoSuchCatalogException"
+        )
 
     def test_loading(self) -> None:
         answer = self.api("GET", f"{TABLE}/managed", token=GATEWAY).json
@@ -56,16 +64,24 @@ class DeltaApi(StandInTest):
         self.assertEqual((view.status, view.json["error"]["type"]), (400, "UnsupportedTableFormatException"))
 
     def test_a_real_table_whose_newest_commits_are_staged(self) -> None:
-        self.assertEqual(self.rows("SELECT id FROM main.default.catalog_managed ORDER BY 1"), [["0"], ["1"], ["2"], ["10"], ["11"], ["20"]])
+        self.assertEqual(
+            self.rows("SELECT id FROM main.default.catalog_managed ORDER BY 1"),
+            [["0"], ["1"], ["2"], ["10"], ["11"], ["20"]],
+        )
         answer = self.api("GET", f"{TABLE}/catalog_managed", token=GATEWAY).json
-        self.assertEqual(([found["version"] for found in answer["commits"]], answer["latest-table-version"]), ([1, 2], 2))
+        self.assertEqual(
+            ([found["version"] for found in answer["commits"]], answer["latest-table-version"]), ([1, 2], 2)
+        )
         folder = local_folder(answer["metadata"]["location"])
         assert folder is not None
         log = folder / "_delta_log"
         self.assertEqual([path.name for path in log.glob("*.json")], [f"{0:020}.json"])
         self.assertEqual(len(list((log / "_staged_commits").iterdir())), 3)
         rows = 0
-        for path in [log / f"{0:020}.json", *(log / "_staged_commits" / found["file-name"] for found in answer["commits"])]:
+        for path in [
+            log / f"{0:020}.json",
+            *(log / "_staged_commits" / found["file-name"] for found in answer["commits"]),
+        ]:
             actions = [json.loads(line) for line in path.read_text().splitlines()]
             self.assertIn("inCommitTimestamp", actions[0]["commitInfo"])
             added = [action["add"]["path"] for action in actions if "add" in action]
@@ -83,7 +99,9 @@ class DeltaApi(StandInTest):
     def test_reading_commits_by_body_or_query(self) -> None:
         path = f"{UC}/delta/preview/commits"
         by_body = self.api("GET", path, self.question(start_version=3)).json
-        self.assertEqual(([found["version"] for found in by_body["commits"]], by_body["latest_table_version"]), ([3], 3))
+        self.assertEqual(
+            ([found["version"] for found in by_body["commits"]], by_body["latest_table_version"]), ([3], 3)
+        )
         query = "&".join(f"{name}={value}" for name, value in self.question(start_version=0, end_version=2).items())
         self.assertEqual([found["version"] for found in self.api("GET", f"{path}?{query}").json["commits"]], [2])
         self.assertEqual(self.violations(), [])
@@ -101,7 +119,10 @@ class DeltaApi(StandInTest):
         new = {name.replace("_", "-"): value for name, value in commit(4).items()}
         body = {
             "requirements": [{"type": "assert-table-uuid", "uuid": self.identity}],
-            "updates": [{"action": "add-commit", "commit": new}, {"action": "set-latest-backfilled-version", "latest-published-version": 2}],
+            "updates": [
+                {"action": "add-commit", "commit": new},
+                {"action": "set-latest-backfilled-version", "latest-published-version": 2},
+            ],
         }
         answer = self.api("POST", f"{TABLE}/managed", body)
         self.assertEqual([found["version"] for found in answer.json["commits"]], [3, 4])

@@ -33,7 +33,13 @@ class Faults(StandInTest):
         self.assertEqual([(fault["id"], fault["fired"]) for fault in armed], [(identity, 2)])
 
     def test_a_lost_reply_has_its_effect(self) -> None:
-        self.arm("status", where={"method": "POST", "path": SQL}, after=True, status=503, error_code="TEMPORARILY_UNAVAILABLE")
+        self.arm(
+            "status",
+            where={"method": "POST", "path": SQL},
+            after=True,
+            status=503,
+            error_code="TEMPORARILY_UNAVAILABLE",
+        )
         before = len(self.control("GET", "statements")["statements"])
         self.execute("SELECT 1", status=503)
         self.assertEqual(len(self.control("GET", "statements")["statements"]), before + 1)
@@ -170,7 +176,9 @@ class Faults(StandInTest):
 
     def test_generated_results(self) -> None:
         self.settings(rows_per_chunk=50_000, links_per_answer=10)
-        self.control("POST", "scripts", {"match": "^SELECT bulk", "generated": {"rows": 120_000, "numbers": 2, "text_length": 4}})
+        self.control(
+            "POST", "scripts", {"match": "^SELECT bulk", "generated": {"rows": 120_000, "numbers": 2, "text_length": 4}}
+        )
         items = self.linked("SELECT bulk")["result"]["external_links"]
         tables = [pyarrow.ipc.open_stream(self.fetch(item["external_link"]).body).read_all() for item in items]
         table = pyarrow.concat_tables(tables)

@@ -12,13 +12,23 @@ from typing import Any
 from ..application import Options, Workspace
 from .stand_in import send
 
-DATA = Path(os.environ.get("LAKEGATE_CONFORMANCE_DATA", Path(__file__).parents[4].parent / "shared" / "data")) / "unity_catalog"
+DATA = (
+    Path(os.environ.get("LAKEGATE_CONFORMANCE_DATA", Path(__file__).parents[4].parent / "shared" / "data"))
+    / "unity_catalog"
+)
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 # What stands for itself in comparisons: moments, keys, and names of keys.
 _MOMENTS = ("created_at", "updated_at", "created-time", "updated-time", "expiration_time", "expiration-time-ms", "etag")
 _KEYS = ("access_key_id", "secret_access_key", "session_token")
 # Words of the recorded server's own libraries.
-_LIBRARY_WORDS = ("failed to parse a JSON document", "No suitable request converter", "Mandatory parameter", "For input string", "Invalid UUID", "Cannot invoke")
+_LIBRARY_WORDS = (
+    "failed to parse a JSON document",
+    "No suitable request converter",
+    "Mandatory parameter",
+    "For input string",
+    "Invalid UUID",
+    "Cannot invoke",
+)
 
 
 def recordings(folder: str) -> list[dict[str, Any]]:
@@ -32,9 +42,17 @@ def differences(ours: Any, recorded: Any, place: str = "") -> list[str]:
     """The places at which two values differ."""
     if isinstance(ours, dict) and isinstance(recorded, dict):
         names = sorted(ours.keys() | recorded.keys())
-        return [text for name in names for text in differences(ours.get(name, "absent"), recorded.get(name, "absent"), f"{place}.{name}")]
+        return [
+            text
+            for name in names
+            for text in differences(ours.get(name, "absent"), recorded.get(name, "absent"), f"{place}.{name}")
+        ]
     if isinstance(ours, list) and isinstance(recorded, list) and len(ours) == len(recorded):
-        return [text for at, (left, right) in enumerate(zip(ours, recorded)) for text in differences(left, right, f"{place}[{at}]")]
+        return [
+            text
+            for at, (left, right) in enumerate(zip(ours, recorded))
+            for text in differences(left, right, f"{place}[{at}]")
+        ]
     return [] if ours == recorded else [f"{place}: {str(ours)[:200]!r}, recorded {str(recorded)[:200]!r}"]
 
 
@@ -99,7 +117,9 @@ class Golden(unittest.TestCase):
         elif isinstance(recorded, list) and isinstance(ours, list):
             for left, right in zip(recorded, ours):
                 self.learn(left, right)
-        elif isinstance(recorded, str) and isinstance(ours, str) and _UUID.fullmatch(recorded) and _UUID.fullmatch(ours):
+        elif (
+            isinstance(recorded, str) and isinstance(ours, str) and _UUID.fullmatch(recorded) and _UUID.fullmatch(ours)
+        ):
             self.names[recorded] = ours
 
     def translated(self, text: str) -> str:
@@ -113,10 +133,15 @@ class Golden(unittest.TestCase):
         content = None
         if body is not None:
             content = self.translated(body if isinstance(body, str) else json.dumps(body)).encode()
-        answer = send(self.workspace.world.addresses.api, request["method"], self.translated(request["path"]), content, headers)
+        answer = send(
+            self.workspace.world.addresses.api, request["method"], self.translated(request["path"]), content, headers
+        )
         if answer.status != wanted["status"]:
             return f"status {answer.status}, not {wanted['status']}: {answer.body[:200]!r}"
-        if answer.headers.get("content-type", "").split(";")[0] != wanted["headers"].get("content-type", "").split(";")[0]:
+        if (
+            answer.headers.get("content-type", "").split(";")[0]
+            != wanted["headers"].get("content-type", "").split(";")[0]
+        ):
             return f"type {answer.headers.get('content-type')}"
         if wanted["body_kind"] != "json":
             return None if answer.body.decode() == (wanted["body"] or "") else f"text {answer.body!r}"
@@ -165,7 +190,14 @@ class Golden(unittest.TestCase):
         if catalogs.has_table(*place):
             return
         names = (
-            "table_id", "table_type", "data_source_format", "columns", "storage_location", "comment", "properties", "view_definition",
+            "table_id",
+            "table_type",
+            "data_source_format",
+            "columns",
+            "storage_location",
+            "comment",
+            "properties",
+            "view_definition",
             "view_dependencies",
         )
         catalogs.put_table(*place, None, {**{name: table[name] for name in names}, **more})
@@ -181,13 +213,16 @@ class Golden(unittest.TestCase):
         loaded = by_number[130]["response"]["body"]
         managed = by_number[82]["response"]["body"]
         self.seed_table(
-            {**managed, "properties": loaded["metadata"]["properties"]}, latest_version=1,
+            {**managed, "properties": loaded["metadata"]["properties"]},
+            latest_version=1,
             commits=[{name.replace("-", "_"): value for name, value in commit.items()} for commit in loaded["commits"]],
         )
         self.seed_tables(75, 81)
         # The recording's own state: keys per bucket.
         self.workspace.vending.static["s3://uc-static"] = {
-            "access_key_id": "AKIASTATICEXAMPLE", "secret_access_key": "static-secret", "session_token": "static-session-token",
+            "access_key_id": "AKIASTATICEXAMPLE",
+            "secret_access_key": "static-secret",
+            "session_token": "static-session-token",
         }
 
     def test_without_authorization(self) -> None:
@@ -209,13 +244,15 @@ class Golden(unittest.TestCase):
             return change
 
         seeds = {
-            1: self.seed_noauth, 11: pages_of_catalogs, 30: schemas, 62: lambda: self.seed_tables(71, 72, 73, 74),
-            96: credential_of("s3sts"), 112: credential_of("s3extloc"),
+            1: self.seed_noauth,
+            11: pages_of_catalogs,
+            30: schemas,
+            62: lambda: self.seed_tables(71, 72, 73, 74),
+            96: credential_of("s3sts"),
+            112: credential_of("s3extloc"),
             217: lambda: self.seed_tables(218, 219, 220, 222),
         }
         self.judge("noauth", _NOT_MODELLED, seeds, {})
-
-
 
     def test_with_authorization(self) -> None:
         self.start(authorization=True)

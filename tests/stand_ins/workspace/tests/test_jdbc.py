@@ -64,11 +64,25 @@ class Jdbc(unittest.TestCase):
             f"httpPath=/sql/1.0/warehouses/{WAREHOUSE};{options}"
         )
         done = subprocess.run(
-            ["java", *FLAGS, *java, "-Duser.timezone=UTC", "-cp", f"{DRIVER}:{self.folder.name}", "JdbcWitness", url, GATEWAY],
-            capture_output=True, text=True, timeout=240,
+            [
+                "java",
+                *FLAGS,
+                *java,
+                "-Duser.timezone=UTC",
+                "-cp",
+                f"{DRIVER}:{self.folder.name}",
+                "JdbcWitness",
+                url,
+                GATEWAY,
+            ],
+            capture_output=True,
+            text=True,
+            timeout=240,
         )
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        return [line.replace("true", "True") if line.startswith("failure") else line for line in done.stdout.splitlines()]
+        return [
+            line.replace("true", "True") if line.startswith("failure") else line for line in done.stdout.splitlines()
+        ]
 
     def run_workspace(self, options: Options) -> Workspace:
         workspace = Workspace(options)
@@ -97,13 +111,27 @@ class Jdbc(unittest.TestCase):
         store = Path(self.folder.name) / "trust.p12"
         subprocess.run(
             [
-                "keytool", "-importcert", "-noprompt", "-alias", "stand-in", "-file", str(certificate), "-keystore", str(store),
-                "-storepass", "changeit", "-storetype", "PKCS12",
+                "keytool",
+                "-importcert",
+                "-noprompt",
+                "-alias",
+                "stand-in",
+                "-file",
+                str(certificate),
+                "-keystore",
+                str(store),
+                "-storepass",
+                "changeit",
+                "-storetype",
+                "PKCS12",
             ],
-            check=True, capture_output=True,
+            check=True,
+            capture_output=True,
         )
         workspace = self.run_workspace(Options(tls=context))
-        lines = self.witness(workspace, f"ssl=1;SSLTrustStore={store};SSLTrustStorePwd=changeit;SSLTrustStoreType=PKCS12", [])
+        lines = self.witness(
+            workspace, f"ssl=1;SSLTrustStore={store};SSLTrustStorePwd=changeit;SSLTrustStoreType=PKCS12", []
+        )
         self.assertEqual(lines, EXPECTED)
         self.assertEqual(workspace.world.journal.violations(), [])
 

@@ -101,7 +101,8 @@ class Links(StandInTest):
         items = self.links(self.run_linked(statement, "CSV"))
         text = "".join(self.fetch(item["external_link"]).body.decode() for item in items)
         self.assertEqual(
-            list(csv.reader(io.StringIO(text))), [["order_id", "t"], ["0", 'a"b'], ["1", "null"], ["2", 'a"b'], ["3", 'a"b']]
+            list(csv.reader(io.StringIO(text))),
+            [["order_id", "t"], ["0", 'a"b'], ["1", "null"], ["2", 'a"b'], ["3", 'a"b']],
         )
 
     def test_nothing_to_link(self) -> None:
@@ -110,7 +111,10 @@ class Links(StandInTest):
 
     def test_hybrid(self) -> None:
         answer = self.execute(
-            "SELECT 1 AS a", disposition="INLINE_OR_EXTERNAL_LINKS", format="ARROW_STREAM", result_compression="LZ4_FRAME"
+            "SELECT 1 AS a",
+            disposition="INLINE_OR_EXTERNAL_LINKS",
+            format="ARROW_STREAM",
+            result_compression="LZ4_FRAME",
         )
         import base64
 

@@ -35,7 +35,10 @@ class Login(StandInTest):
     def test_the_sdk_finds_the_endpoint_and_renews_its_token(self) -> None:
         self.settings(token_lifetime=300)
         config = Config(
-            host=self.workspace.world.addresses.api, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, auth_type="oauth-m2m"
+            host=self.workspace.world.addresses.api,
+            client_id=CLIENT_ID,
+            client_secret=CLIENT_SECRET,
+            auth_type="oauth-m2m",
         )
         client = WorkspaceClient(config=config)
         self.assertEqual(client.current_user.me().display_name, "gateway")
@@ -87,7 +90,13 @@ class Login(StandInTest):
 
     def subject(self, key: ec.EllipticCurvePrivateKey, **claims: Any) -> str:
         moment = self.control("POST", "clock", {"advance_seconds": 0})["now"]
-        full = {"iss": "https://idp.example", "aud": "lakegate", "sub": "ana@example.com", "exp": moment + 600, **claims}
+        full = {
+            "iss": "https://idp.example",
+            "aud": "lakegate",
+            "sub": "ana@example.com",
+            "exp": moment + 600,
+            **claims,
+        }
         return jwt.encode(full, key, algorithm="ES256", headers={"kid": "k1"})
 
     def test_exchange_of_a_users_token(self) -> None:
@@ -102,8 +111,10 @@ class Login(StandInTest):
         self.assertEqual(self.api("GET", ME, token=answer.json["access_token"]).json["displayName"], "ana@example.com")
         stranger, _ = self.identity_provider()
         wrong = {
-            "signature": self.subject(stranger), "audience": self.subject(key, aud="other"),
-            "issuer": self.subject(key, iss="https://other.example"), "expired": self.subject(key, exp=time.time() - 99999),
+            "signature": self.subject(stranger),
+            "audience": self.subject(key, aud="other"),
+            "issuer": self.subject(key, iss="https://other.example"),
+            "expired": self.subject(key, exp=time.time() - 99999),
             "user": self.subject(key, sub="ghost@example.com"),
         }
         for words, token in wrong.items():
@@ -114,7 +125,11 @@ class Login(StandInTest):
     def test_exchange_for_a_service_principal(self) -> None:
         key, public = self.identity_provider()
         policy = {
-            "issuer": "https://ci.example", "audiences": [], "keys": [public], "subject": "repo:x", "service_principal": "gateway",
+            "issuer": "https://ci.example",
+            "audiences": [],
+            "keys": [public],
+            "subject": "repo:x",
+            "service_principal": "gateway",
         }
         self.control("POST", "state", {"federation": [policy]})
         token = self.subject(key, iss="https://ci.example", sub="repo:x", aud=self.workspace.world.account_id)

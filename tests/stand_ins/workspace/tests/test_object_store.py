@@ -22,8 +22,12 @@ class ObjectStore(StandInTest):
 
     def store(self, keys: dict[str, Any]) -> pyarrow.fs.S3FileSystem:
         return pyarrow.fs.S3FileSystem(
-            access_key=keys["access_key_id"], secret_key=keys["secret_access_key"], session_token=keys["session_token"],
-            endpoint_override=urlsplit(self.workspace.world.addresses.objects).netloc, scheme="http", region="eu-west-1",
+            access_key=keys["access_key_id"],
+            secret_key=keys["secret_access_key"],
+            session_token=keys["session_token"],
+            endpoint_override=urlsplit(self.workspace.world.addresses.objects).netloc,
+            scheme="http",
+            region="eu-west-1",
             retry_strategy=pyarrow.fs.AwsStandardS3RetryStrategy(max_attempts=1),
         )
 
@@ -33,7 +37,9 @@ class ObjectStore(StandInTest):
         names = [info.path for info in found if info.type == pyarrow.fs.FileType.File]
         self.assertIn("stand-in/aws/_delta_log/00000000000000000000.json", names)
         data = [name for name in names if name.endswith(".parquet") and "_delta_log" not in name]
-        rows = [row for name in data for row in pyarrow.parquet.read_table(name, filesystem=store).column("id").to_pylist()]
+        rows = [
+            row for name in data for row in pyarrow.parquet.read_table(name, filesystem=store).column("id").to_pylist()
+        ]
         self.assertEqual(sorted(rows), [0, 1, 2])
         self.assertEqual(self.violations(), [])
 
@@ -43,7 +49,11 @@ class ObjectStore(StandInTest):
         names = [info.path for info in found if info.path.endswith(".parquet") and "_delta_log" not in info.path]
         self.assertTrue(any("part=p" in name for name in names), names)
         # A file by itself: its folder's name is no column then.
-        rows = [row for name in names for row in pyarrow.parquet.ParquetFile(store.open_input_file(name)).read().column("id").to_pylist()]
+        rows = [
+            row
+            for name in names
+            for row in pyarrow.parquet.ParquetFile(store.open_input_file(name)).read().column("id").to_pylist()
+        ]
         self.assertEqual(sorted(rows), [0, 1, 2, 3, 4, 5])
         self.assertEqual(self.violations(), [])
 
@@ -67,7 +77,8 @@ class ObjectStore(StandInTest):
         keys = self.vend()
         path = "stand-in/aws/_delta_log/00000000000000000000.json"
         for change, violation in (
-            ({"secret_access_key": "wrong"}, "bad_signature"), ({"session_token": "wrong"}, "wrong_session_token"),
+            ({"secret_access_key": "wrong"}, "bad_signature"),
+            ({"session_token": "wrong"}, "wrong_session_token"),
             ({"access_key_id": "AKIAWRONG"}, "unknown_access_key"),
         ):
             self.control("DELETE", "requests")
@@ -89,7 +100,16 @@ class ObjectStore(StandInTest):
 
     def test_pages_and_faults(self) -> None:
         store = self.store(self.vend())
-        self.control("POST", "faults", {"kind": "raw", "where": {"listener": "objects"}, "status": 503, "body": "<Error><Code>SlowDown</Code></Error>"})
+        self.control(
+            "POST",
+            "faults",
+            {
+                "kind": "raw",
+                "where": {"listener": "objects"},
+                "status": 503,
+                "body": "<Error><Code>SlowDown</Code></Error>",
+            },
+        )
         path = "stand-in/aws/_delta_log/00000000000000000000.json"
         with self.assertRaises(OSError):
             store.open_input_file(path).read()

@@ -51,7 +51,10 @@ class Mapping(unittest.TestCase):
         for text, wanted in (
             ("SELECT * FROM main.sales.t", "SELECT * FROM spark_catalog.`s1__main__sales`.t"),
             ("SELECT * FROM `main`.`sales`.`t u`", "SELECT * FROM spark_catalog.`s1__main__sales`.`t u`"),
-            ("SELECT sales.t.a FROM sales.t", "SELECT spark_catalog.`s1__main__sales`.t.a FROM spark_catalog.`s1__main__sales`.t"),
+            (
+                "SELECT sales.t.a FROM sales.t",
+                "SELECT spark_catalog.`s1__main__sales`.t.a FROM spark_catalog.`s1__main__sales`.t",
+            ),
             ("SELECT 'main.sales.t' AS a -- main.sales.t", "SELECT 'main.sales.t' AS a -- main.sales.t"),
             ("SELECT o.sales.t FROM other.sales.t AS o", "SELECT o.sales.t FROM other.sales.t AS o"),
         ):

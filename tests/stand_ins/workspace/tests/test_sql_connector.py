@@ -22,8 +22,13 @@ class SqlConnector(StandInTest):
     def connect(self, **more: Any) -> Any:
         # The host keeps its scheme; the port has an argument of its own.
         connection = sql.connect(
-            server_hostname="http://127.0.0.1", _port=urlsplit(self.workspace.world.addresses.api).port,
-            http_path=f"/sql/1.0/warehouses/{WAREHOUSE}", access_token=GATEWAY, use_sea=True, enable_telemetry=False, **more,
+            server_hostname="http://127.0.0.1",
+            _port=urlsplit(self.workspace.world.addresses.api).port,
+            http_path=f"/sql/1.0/warehouses/{WAREHOUSE}",
+            access_token=GATEWAY,
+            use_sea=True,
+            enable_telemetry=False,
+            **more,
         )
         self.addCleanup(connection.close)
         return connection
@@ -68,7 +73,9 @@ class SqlConnector(StandInTest):
 
     def test_parameters(self) -> None:
         with self.connect().cursor() as cursor:
-            cursor.execute("SELECT :n + 1 AS n, :s AS s, :d AS d", {"n": 4, "s": "it's", "d": datetime.date(2024, 2, 29)})
+            cursor.execute(
+                "SELECT :n + 1 AS n, :s AS s, :d AS d", {"n": 4, "s": "it's", "d": datetime.date(2024, 2, 29)}
+            )
             self.assertEqual(tuple(cursor.fetchall()[0]), (5, "it's", datetime.date(2024, 2, 29)))
             # Positional parameters come without a name or an ordinal: its SEA backend cannot do them.
             with self.assertRaises(RequestError):
@@ -83,7 +90,9 @@ class SqlConnector(StandInTest):
             tables = cursor.tables(catalog_name="main", schema_name="default").fetchall()
             self.assertIn(("orders", "TABLE"), {(row.tableName, row.tableType) for row in tables})
             columns = cursor.columns(catalog_name="main", schema_name="default", table_name="orders").fetchall()
-            self.assertEqual([row.col_name for row in columns], ["order_id", "customer", "amount", "ordered_on", "region"])
+            self.assertEqual(
+                [row.col_name for row in columns], ["order_id", "customer", "amount", "ordered_on", "region"]
+            )
 
     def test_sessions(self) -> None:
         connection = self.connect(catalog="samples", schema="tpch")

@@ -35,7 +35,9 @@ class StatementRules(StandInTest):
             self.control("DELETE", "requests")
             refused = self.execute("SELECT 1", status=400, format=format)
             self.assertEqual(refused["error_code"], "INVALID_PARAMETER_VALUE")
-            self.assertEqual(refused["message"], "The format field must be JSON_ARRAY when the disposition field is INLINE.")
+            self.assertEqual(
+                refused["message"], "The format field must be JSON_ARRAY when the disposition field is INLINE."
+            )
             self.assertEqual(self.violations(), ["inline_not_json"])
 
     def test_wait_timeouts(self) -> None:
@@ -53,8 +55,11 @@ class StatementRules(StandInTest):
 
     def test_other_bad_fields(self) -> None:
         for change, violation in (
-            ({"row_limit": 0}, "bad_limit"), ({"format": "XML"}, "bad_enum_value"), ({"statement": " "}, "empty_statement"),
-            ({"query_tags": [{"key": ""}]}, "bad_query_tags"), ({"on_wait_timeout": "STOP"}, "bad_enum_value"),
+            ({"row_limit": 0}, "bad_limit"),
+            ({"format": "XML"}, "bad_enum_value"),
+            ({"statement": " "}, "empty_statement"),
+            ({"query_tags": [{"key": ""}]}, "bad_query_tags"),
+            ({"on_wait_timeout": "STOP"}, "bad_enum_value"),
         ):
             self.control("DELETE", "requests")
             body = {"statement": "SELECT 1", "warehouse_id": WAREHOUSE, **change}
@@ -97,7 +102,14 @@ class StatementRules(StandInTest):
         failure = {"error_code": "RESOURCE_EXHAUSTED", "message": "[OUT] no", "sql_state": "53200"}
         self.control("POST", "scripts", {"match": "SELECT 79", "failure": failure})
         status = self.execute("SELECT 79")["status"]
-        self.assertEqual(status, {"state": "FAILED", "error": {"error_code": "RESOURCE_EXHAUSTED", "message": "[OUT] no"}, "sql_state": "53200"})
+        self.assertEqual(
+            status,
+            {
+                "state": "FAILED",
+                "error": {"error_code": "RESOURCE_EXHAUSTED", "message": "[OUT] no"},
+                "sql_state": "53200",
+            },
+        )
 
     # (g) a warehouse that starts
 

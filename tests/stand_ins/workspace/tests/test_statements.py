@@ -22,8 +22,11 @@ class Statements(StandInTest):
 
     def test_the_sdk_reads_rows(self) -> None:
         answer = self.client().statement_execution.execute_statement(
-            statement="SELECT order_id, region FROM orders WHERE order_id < :n ORDER BY 1", warehouse_id=WAREHOUSE,
-            catalog="main", schema="default", parameters=[sql.StatementParameterListItem(name="n", value="3", type="INT")],
+            statement="SELECT order_id, region FROM orders WHERE order_id < :n ORDER BY 1",
+            warehouse_id=WAREHOUSE,
+            catalog="main",
+            schema="default",
+            parameters=[sql.StatementParameterListItem(name="n", value="3", type="INT")],
         )
         assert answer.result is not None and answer.manifest is not None
         self.assertEqual(answer.result.data_array, [["0", "north"], ["1", "south"], ["2", "east"]])
@@ -35,21 +38,58 @@ class Statements(StandInTest):
         self.assertEqual(
             answer["result"]["data_array"][0],
             [
-                "true", "1", "2", "3", "4", "1.5", "1.0E10", "1.50", "x", "AP8=", "2021-01-01",
-                "2021-01-01T10:00:00.123Z", "2021-01-01T10:00:00.000", "3-2", "3 04:30:20.123000000", '["1",null]',
-                '{"k":"1"}', '{"a":"1","b":"z"}', '{"key":"value","number":123}', None, "ab", "NaN", "-Infinity",
+                "true",
+                "1",
+                "2",
+                "3",
+                "4",
+                "1.5",
+                "1.0E10",
+                "1.50",
+                "x",
+                "AP8=",
+                "2021-01-01",
+                "2021-01-01T10:00:00.123Z",
+                "2021-01-01T10:00:00.000",
+                "3-2",
+                "3 04:30:20.123000000",
+                '["1",null]',
+                '{"k":"1"}',
+                '{"a":"1","b":"z"}',
+                '{"key":"value","number":123}',
+                None,
+                "ab",
+                "NaN",
+                "-Infinity",
             ],
         )
         columns = answer["manifest"]["schema"]["columns"]
         self.assertEqual(
             [(column["type_text"], column["type_name"]) for column in columns],
             [
-                ("BOOLEAN", "BOOLEAN"), ("TINYINT", "BYTE"), ("SMALLINT", "SHORT"), ("INT", "INT"), ("BIGINT", "LONG"),
-                ("FLOAT", "FLOAT"), ("DOUBLE", "DOUBLE"), ("DECIMAL(10,2)", "DECIMAL"), ("STRING", "STRING"),
-                ("BINARY", "BINARY"), ("DATE", "DATE"), ("TIMESTAMP", "TIMESTAMP"), ("TIMESTAMP_NTZ", "TIMESTAMP_NTZ"),
-                ("INTERVAL YEAR TO MONTH", "INTERVAL"), ("INTERVAL DAY TO SECOND", "INTERVAL"), ("ARRAY<INT>", "ARRAY"),
-                ("MAP<STRING, INT>", "MAP"), ("STRUCT<a: INT, b: STRING>", "STRUCT"), ("VARIANT", "VARIANT"),
-                ("VOID", "NULL"), ("STRING", "STRING"), ("DOUBLE", "DOUBLE"), ("DOUBLE", "DOUBLE"),
+                ("BOOLEAN", "BOOLEAN"),
+                ("TINYINT", "BYTE"),
+                ("SMALLINT", "SHORT"),
+                ("INT", "INT"),
+                ("BIGINT", "LONG"),
+                ("FLOAT", "FLOAT"),
+                ("DOUBLE", "DOUBLE"),
+                ("DECIMAL(10,2)", "DECIMAL"),
+                ("STRING", "STRING"),
+                ("BINARY", "BINARY"),
+                ("DATE", "DATE"),
+                ("TIMESTAMP", "TIMESTAMP"),
+                ("TIMESTAMP_NTZ", "TIMESTAMP_NTZ"),
+                ("INTERVAL YEAR TO MONTH", "INTERVAL"),
+                ("INTERVAL DAY TO SECOND", "INTERVAL"),
+                ("ARRAY<INT>", "ARRAY"),
+                ("MAP<STRING, INT>", "MAP"),
+                ("STRUCT<a: INT, b: STRING>", "STRUCT"),
+                ("VARIANT", "VARIANT"),
+                ("VOID", "NULL"),
+                ("STRING", "STRING"),
+                ("DOUBLE", "DOUBLE"),
+                ("DOUBLE", "DOUBLE"),
             ],
         )
         self.assertEqual((columns[7]["type_precision"], columns[7]["type_scale"]), (10, 2))
@@ -57,7 +97,11 @@ class Statements(StandInTest):
         self.assertFalse(any("nullable" in column for column in columns))
 
     def test_zone_of_the_session(self) -> None:
-        session = self.api("POST", "/api/2.0/sql/sessions", {"warehouse_id": WAREHOUSE, "session_confs": {"timezone": "America/Los_Angeles"}}).json
+        session = self.api(
+            "POST",
+            "/api/2.0/sql/sessions",
+            {"warehouse_id": WAREHOUSE, "session_confs": {"timezone": "America/Los_Angeles"}},
+        ).json
         rows = self.rows("SELECT TIMESTAMP'2021-01-01 10:00:00'", session_id=session["session_id"])
         self.assertEqual(rows, [["2021-01-01T10:00:00.000-08:00"]])
 
@@ -90,8 +134,10 @@ class Statements(StandInTest):
 
     def test_parameters(self) -> None:
         parameters = [
-            {"name": "d", "value": "2021-01-01", "type": "DATE"}, {"name": "n", "type": "DECIMAL(10,2)"},
-            {"name": "s", "value": "it's; :d -- /* \\"}, {"name": "i", "value": "12", "type": "int"},
+            {"name": "d", "value": "2021-01-01", "type": "DATE"},
+            {"name": "n", "type": "DECIMAL(10,2)"},
+            {"name": "s", "value": "it's; :d -- /* \\"},
+            {"name": "i", "value": "12", "type": "int"},
         ]
         rows = self.rows("SELECT :d AS d, :n AS n, :s AS s, :i + 1 AS i", parameters=parameters)
         self.assertEqual(rows, [["2021-01-01", None, "it's; :d -- /* \\", "13"]])
@@ -135,10 +181,20 @@ class Statements(StandInTest):
         self.assertEqual(rows, [["north"]] * 5)
         self.assertEqual(self.rows("SELECT card FROM main.governed.masked WHERE id = 7", ANA), [["****0007"]])
         self.assertEqual(self.rows("SELECT max(id) FROM main.governed.by_policy", GATEWAY), [["4"]])
-        self.assertEqual(self.rows("SELECT total, n FROM main.governed.materialized, main.governed.streamed"), [["42", "1"]])
+        self.assertEqual(
+            self.rows("SELECT total, n FROM main.governed.materialized, main.governed.streamed"), [["42", "1"]]
+        )
         refused = self.execute("SELECT * FROM main.hidden.salaries", ANA)["status"]
         self.assertEqual(refused["sql_state"], "42P01")
-        self.control("POST", "state", {"grants": [{"on": "schema", "name": "main.hidden", "principal": "analysts", "privileges": ["USE_SCHEMA"]}]})
+        self.control(
+            "POST",
+            "state",
+            {
+                "grants": [
+                    {"on": "schema", "name": "main.hidden", "principal": "analysts", "privileges": ["USE_SCHEMA"]}
+                ]
+            },
+        )
         refused = self.execute("SELECT * FROM main.hidden.salaries", ANA)["status"]
         self.assertEqual(refused["sql_state"], "42501")
 
@@ -182,7 +238,12 @@ class Statements(StandInTest):
             self.rows("DROP TABLE main.default.brief", session_id=session)
             failed = self.execute("SELECT a FROM main.default.brief", session_id=session)
             self.assertEqual(failed["status"]["sql_state"], "42P01")
-        stolen = self.api("POST", "/api/2.0/sql/statements", {"statement": "SELECT 1", "warehouse_id": WAREHOUSE, "session_id": session}, ANA)
+        stolen = self.api(
+            "POST",
+            "/api/2.0/sql/statements",
+            {"statement": "SELECT 1", "warehouse_id": WAREHOUSE, "session_id": session},
+            ANA,
+        )
         self.assertEqual(stolen.status, 400)
         self.assertEqual(self.api("DELETE", f"/api/2.0/sql/sessions/{session}?warehouse_id={WAREHOUSE}").json, {})
         self.assertEqual(self.api("DELETE", f"/api/2.0/sql/sessions/{session}").status, 404)
@@ -192,9 +253,13 @@ class Statements(StandInTest):
         self.assertEqual(self.rows("SELECT count(*) FROM main.default.orders", session_id=session), [["1000"]])
         entry = self.workspace.world.catalogs.table("main", "default", "orders")
         table = {"table_type": "MANAGED", "storage_location": entry.storage_location}
-        self.control("POST", "state", {"catalogs": {"main": {"schemas": {"default": {"tables": {"orders_again": table}}}}}})
+        self.control(
+            "POST", "state", {"catalogs": {"main": {"schemas": {"default": {"tables": {"orders_again": table}}}}}}
+        )
         self.assertEqual(self.rows("SELECT count(*) FROM main.default.orders_again", session_id=session), [["1000"]])
-        self.control("POST", "state", {"catalogs": {"main": {"schemas": {"default": {"tables": {"orders_again": table}}}}}})
+        self.control(
+            "POST", "state", {"catalogs": {"main": {"schemas": {"default": {"tables": {"orders_again": table}}}}}}
+        )
         self.assertEqual(self.rows("SELECT count(*) FROM main.default.orders_again", session_id=session), [["1000"]])
         self.control("POST", "tables/drop", {"full_name": "main.default.orders_again"})
         # Forgetting a name leaves its files alone.

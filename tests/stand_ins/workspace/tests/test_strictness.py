@@ -14,19 +14,29 @@ class Strictness(StandInTest):
         self.assertEqual(self.violations(), [violation] if violation else [])
 
     def test_unknown_query_parameter(self) -> None:
-        self.refused(self.api("GET", f"{UC}/catalogs?page_size=3"), 400, "INVALID_PARAMETER_VALUE", "unknown_query_parameter")
+        self.refused(
+            self.api("GET", f"{UC}/catalogs?page_size=3"), 400, "INVALID_PARAMETER_VALUE", "unknown_query_parameter"
+        )
 
     def test_parameter_of_another_type(self) -> None:
-        self.refused(self.api("GET", f"{UC}/catalogs?max_results=many"), 400, "INVALID_PARAMETER_VALUE", "bad_parameter_type")
+        self.refused(
+            self.api("GET", f"{UC}/catalogs?max_results=many"), 400, "INVALID_PARAMETER_VALUE", "bad_parameter_type"
+        )
 
     def test_negative_page(self) -> None:
-        self.refused(self.api("GET", f"{UC}/catalogs?max_results=-1"), 400, "INVALID_PARAMETER_VALUE", "negative_page_size")
+        self.refused(
+            self.api("GET", f"{UC}/catalogs?max_results=-1"), 400, "INVALID_PARAMETER_VALUE", "negative_page_size"
+        )
 
     def test_missing_parameter(self) -> None:
-        self.refused(self.api("GET", f"{UC}/tables?catalog_name=main"), 400, "INVALID_PARAMETER_VALUE", "missing_parameter")
+        self.refused(
+            self.api("GET", f"{UC}/tables?catalog_name=main"), 400, "INVALID_PARAMETER_VALUE", "missing_parameter"
+        )
 
     def test_page_token_of_ones_own(self) -> None:
-        self.refused(self.api("GET", f"{UC}/catalogs?page_token=main"), 400, "INVALID_PARAMETER_VALUE", "bad_page_token")
+        self.refused(
+            self.api("GET", f"{UC}/catalogs?page_token=main"), 400, "INVALID_PARAMETER_VALUE", "bad_page_token"
+        )
 
     def test_wrong_content_type(self) -> None:
         answer = self.api("POST", SQL, b'{"statement":"SELECT 1"}', Content_Type="text/plain")
@@ -82,6 +92,11 @@ class Strictness(StandInTest):
     def test_mistakes_of_a_test_are_told(self) -> None:
         control = self.workspace.world.addresses.control
         headers = {"Content-Type": "application/json"}
-        for path, body in (("settings", b'{"nope":1}'), ("faults", b'{"kind":"nope"}'), ("state", b'{"nope":1}'), ("clock", b"{}")):
+        for path, body in (
+            ("settings", b'{"nope":1}'),
+            ("faults", b'{"kind":"nope"}'),
+            ("state", b'{"nope":1}'),
+            ("clock", b"{}"),
+        ):
             answer = send(control, "POST", f"/__stand_in__/{path}", body, headers)
             self.assertEqual(answer.status, 400, path)

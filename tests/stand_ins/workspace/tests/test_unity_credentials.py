@@ -33,7 +33,9 @@ class UnityCredentials(StandInTest):
                 answer = self.vend(f"main.clouds.{name}", version=version).json
                 self.assertEqual(set(answer), {member, "expiration_time", "url"}, name)
                 self.assertEqual(set(answer[member]), fields)
-        self.assertFalse(self.vend("main.clouds.on_azure").json["azure_user_delegation_sas"]["sas_token"].startswith("?"))
+        self.assertFalse(
+            self.vend("main.clouds.on_azure").json["azure_user_delegation_sas"]["sas_token"].startswith("?")
+        )
         vended = self.control("GET", "credentials")["credentials"]
         self.assertEqual(vended[0]["prefix"], "s3://stand-in/aws")
 
@@ -72,7 +74,11 @@ class UnityCredentials(StandInTest):
         self.assertEqual(self.violations(), [])
 
     def test_a_policy_depends_on_the_caller(self) -> None:
-        state = {"grants": [{"on": "schema", "name": "main.governed", "principal": "admins", "privileges": ["EXTERNAL_USE_SCHEMA"]}]}
+        state = {
+            "grants": [
+                {"on": "schema", "name": "main.governed", "principal": "admins", "privileges": ["EXTERNAL_USE_SCHEMA"]}
+            ]
+        }
         self.control("POST", "state", state)
         self.assertEqual(self.vend("main.governed.by_policy", token=ADMIN).status, 200)
         self.assertEqual(self.vend("main.governed.filtered", token=ADMIN).status, 403)

@@ -27,7 +27,8 @@ class UnityMetadata(StandInTest):
         self.assertGreater(len(whole), 4)
         first = self.api("GET", f"{UC}/tables?catalog_name=main&schema_name=default&max_results=1").json
         second = self.api(
-            "GET", f"{UC}/tables?catalog_name=main&schema_name=default&max_results=1&page_token={first['next_page_token']}"
+            "GET",
+            f"{UC}/tables?catalog_name=main&schema_name=default&max_results=1&page_token={first['next_page_token']}",
         ).json
         self.assertEqual(second["tables"], [])
         self.assertTrue(second["next_page_token"])
@@ -48,7 +49,9 @@ class UnityMetadata(StandInTest):
         self.assertEqual(self.api("GET", f"{UC}/tables/{quote('main.default.with space', safe='')}").status, 200)
 
     def test_summaries_take_patterns(self) -> None:
-        found = self.client(ADMIN).tables.list_summaries("main", schema_name_pattern="gov%", table_name_pattern="f%_____s")
+        found = self.client(ADMIN).tables.list_summaries(
+            "main", schema_name_pattern="gov%", table_name_pattern="f%_____s"
+        )
         self.assertEqual([table.full_name for table in found], ["main.governed.foreign_orders"])
 
     def test_kinds_of_tables(self) -> None:
@@ -103,7 +106,10 @@ class UnityMetadata(StandInTest):
             self.assertFalse({"columns", "properties", "owner"} & set(table))
 
     def test_ten_thousand_tables(self) -> None:
-        tables = {f"t{number:05}": {"storage_location": f"s3://many/{number}", "columns": [{"name": "id", "type": "int"}]} for number in range(10_000)}
+        tables = {
+            f"t{number:05}": {"storage_location": f"s3://many/{number}", "columns": [{"name": "id", "type": "int"}]}
+            for number in range(10_000)
+        }
         self.control("POST", "state", {"catalogs": {"many": {"schemas": {"s": {"tables": tables}}}}})
         path, names = f"{UC}/table-summaries?catalog_name=many&max_results=4000", []
         following = ""
@@ -139,12 +145,23 @@ class UnityMetadata(StandInTest):
         answer = self.api("PATCH", f"{UC}/permissions/catalog/main", change)
         self.assertEqual(answer.status, 200, answer.body)
         self.assertEqual([c.name for c in self.client(NOBODY).catalogs.list()], ["main", "samples"])
-        self.api("PATCH", f"{UC}/permissions/catalog/main", {"changes": [{"principal": "nobody@example.com", "remove": ["USE_CATALOG"]}]})
+        self.api(
+            "PATCH",
+            f"{UC}/permissions/catalog/main",
+            {"changes": [{"principal": "nobody@example.com", "remove": ["USE_CATALOG"]}]},
+        )
 
     def test_tables_are_added_and_dropped_by_control(self) -> None:
         self.rows("CREATE TABLE main.default.seed AS SELECT 7 AS seven, 'x' AS x")
         location = self.api("GET", f"{UC}/tables/main.default.seed").json["storage_location"]
-        state = {"catalogs": {"added": {"owner": "admin@example.com", "schemas": {"s": {"tables": {"t": {"storage_location": location}}}}}}}
+        state = {
+            "catalogs": {
+                "added": {
+                    "owner": "admin@example.com",
+                    "schemas": {"s": {"tables": {"t": {"storage_location": location}}}},
+                }
+            }
+        }
         ids = self.control("POST", "state", state)["table_ids"]
         table = self.api("GET", f"{UC}/tables/added.s.t").json
         self.assertEqual(table["table_id"], ids["added.s.t"])
