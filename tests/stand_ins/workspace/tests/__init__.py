@@ -1,0 +1,1 @@
+"""The stand-in's own tests: its rules by plain HTTP, and official clients as witnesses."""
