@@ -4,12 +4,13 @@
 # make release   one static binary (make -s release-binary says where)
 # make bench   measurements, from a release build
 # make scoreboard   how many tests pass, suite by suite
+# make stand-ins   tests of the stand-ins for other systems, with the official clients of those
 
 CARGO ?= cargo
 # More for `make demo`, for example: make demo DEMO_ARGS='--postgres 127.0.0.1:5433 --demo-scale 1'
 DEMO_ARGS ?=
 
-.PHONY: demo release release-binary test check format lint docs unit rules bench scoreboard tools
+.PHONY: demo release release-binary test check format lint docs unit rules bench scoreboard stand-ins tools
 
 demo: tools
 	$(CARGO) run --locked --profile demo -p lakegate --bin lakegate -- serve --demo $(DEMO_ARGS)
@@ -60,6 +61,9 @@ scoreboard: tools
 		END { for (i = 1; i <= count; i++) { split(boards[i], part, ": "); printf "%-44s %s\n", part[1], part[2] } \
 			for (i = 1; i <= suites; i++) print line[i]; \
 			printf "%-44s %5d passed %4d failed\n", "all", passed, failed; exit failed > 0 }'
+
+stand-ins:
+	sh tests/stand_ins/workspace/run_tests.sh
 
 # A C compiler links Rust and builds the crypto library; nothing else is needed to build.
 tools:
