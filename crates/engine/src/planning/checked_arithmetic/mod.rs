@@ -67,8 +67,10 @@ impl CheckedArithmetic {
         unchecked.then_some(function)
     }
 
+    /// From the top down: an operator tells its type from its operands', a function only after spelling out what its
+    /// arguments are called, all that is below them included.
     fn rewrite(&self, expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
-        expr.transform_up(|expr| {
+        expr.transform_down(|expr| {
             let binary = match expr {
                 Expr::BinaryExpr(binary) => binary,
                 Expr::Cast(cast) => return Ok(checked_cast(cast, schema)),
