@@ -48,10 +48,7 @@ impl Http {
 
     /// Sends a statement to be answered in JSON.
     pub(crate) fn query(&mut self, path: &str, sql: &str) -> Outcome<Reply> {
-        // All that a statement may hold and a text in JSON may not.
-        let sql = sql.replace('\\', "\\\\").replace('"', "\\\"");
-        let sql = sql.replace('\n', "\\n").replace('\r', "").replace('\t', " ");
-        let body = format!("{{\"sql\": \"{sql}\"}}");
+        let body = serde_json::json!({ "sql": sql }).to_string();
         let length = body.len();
         self.ask(&format!(
             "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"

@@ -2,6 +2,7 @@
 # Puts the drivers that tests/clients drives into a cache folder, in the versions named here.
 # Run again it does nothing. Prints the folder. LAKEGATE_CLIENTS overrides where it is.
 set -eu
+here=$(cd "$(dirname "$0")" && pwd)
 
 PSYCOPG=3.3.9
 ASYNCPG=0.32.0
@@ -18,34 +19,13 @@ folder=${LAKEGATE_CLIENTS:-${XDG_CACHE_HOME:-$HOME/.cache}/lakegate/clients}
 mkdir -p "$folder"
 cd "$folder"
 
-say() { echo "$@" >&2; }
-
-# Asks the system's package manager only for what is not there, and only where it may be asked.
-need() {
-    program=$1
-    shift
-    command -v "$program" >/dev/null 2>&1 && return 0
-    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-        { apt-get update -q && apt-get install -y --no-install-recommends "$@"; } >&2 || say "cannot install $*"
-    fi
-    command -v "$program" >/dev/null 2>&1 || { say "no $program: install $*"; return 1; }
-}
+. "$here/../need.sh"
 
 need psql postgresql-client || true
 
 if need python3 python3 python3-venv; then
-    wanted="psycopg $PSYCOPG asyncpg $ASYNCPG deltalake $DELTALAKE pyarrow $PYARROW"
-    wanted="$wanted adbc-driver-flightsql $ADBC_FLIGHTSQL adbc-driver-manager $ADBC_MANAGER"
-    if [ "$(cat python.installed 2>/dev/null)" != "$wanted" ]; then
-        if ! python3 -m venv --clear python; then
-            [ "$(id -u)" = 0 ] && apt-get install -y python3-venv >&2
-            python3 -m venv --clear python
-        fi
-        python/bin/python -m pip install --quiet "psycopg[binary]==$PSYCOPG" "asyncpg==$ASYNCPG" \
-            "deltalake==$DELTALAKE" "pyarrow==$PYARROW" \
-            "adbc-driver-flightsql==$ADBC_FLIGHTSQL" "adbc-driver-manager==$ADBC_MANAGER" >&2
-        echo "$wanted" >python.installed
-    fi
+    python_with "psycopg[binary]==$PSYCOPG" "asyncpg==$ASYNCPG" "deltalake==$DELTALAKE" "pyarrow==$PYARROW" \
+        "adbc-driver-flightsql==$ADBC_FLIGHTSQL" "adbc-driver-manager==$ADBC_MANAGER"
 fi
 
 need curl curl || true

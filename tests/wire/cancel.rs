@@ -24,6 +24,24 @@ async fn cancel(server: &TestServer, login: &[Answer]) {
     assert_eq!(raw.until_closed().await, []);
 }
 
+/// What comes back for a statement that was sent, while requests to stop it are. Until it runs such a request stops
+/// nothing, so it is sent again and again; the last one is waited for, or it would stop the next statement.
+async fn canceled_in_the_end(server: &TestServer, raw: &mut Raw, login: &[Answer]) -> Vec<Answer> {
+    let answered = AtomicBool::new(false);
+    let answers = async {
+        let answers = raw.until_ready().await;
+        answered.store(true, Ordering::Release);
+        answers
+    };
+    let asking = async {
+        while !answered.load(Ordering::Acquire) {
+            cancel(server, login).await;
+            tokio::task::yield_now().await;
+        }
+    };
+    futures::future::join(answers, asking).await.0
+}
+
 fn canceled(answers: &[Answer]) {
     let error = answers.iter().rev().find(|answer| answer.kind == 'E').unwrap();
     assert_eq!(error.error().1, "57014");
@@ -41,24 +59,9 @@ async fn a_query_that_waits_is_stopped() {
             [parse("", "SELECT n FROM silent"), bind("", ""), execute("", 0), sync()].concat(),
             [parse("", "SELECT n FROM silent"), bind("", ""), execute("", 3), sync()].concat(),
         ] {
-            let probe_server = &server;
-            let (mut raw, login) = Raw::logged_in_with(probe_server, version).await;
+            let (mut raw, login) = Raw::logged_in_with(&server, version).await;
             raw.send(&statement).await;
-            // Until the statement runs a request stops nothing, so it is sent again and again; the last one is
-            // waited for, or it would stop the next statement.
-            let answered = AtomicBool::new(false);
-            let answers = async {
-                let answers = raw.until_ready().await;
-                answered.store(true, Ordering::Release);
-                answers
-            };
-            let asking = async {
-                while !answered.load(Ordering::Acquire) {
-                    cancel(probe_server, &login).await;
-                    tokio::task::yield_now().await;
-                }
-            };
-            let (answers, ()) = futures::future::join(answers, asking).await;
+            let answers = canceled_in_the_end(&server, &mut raw, &login).await;
             canceled(&answers);
             raw.send(&query("SELECT 1")).await;
             assert_eq!(raw.kinds_until_ready().await, "TDCZ");
@@ -75,19 +78,7 @@ async fn a_join_is_stopped() {
     let sql =
         "SELECT count(*) FROM generate_series(1, 1000000) AS a(x), generate_series(1, 1000000) AS b(y) WHERE x < y";
     raw.send(&query(sql)).await;
-    let answered = AtomicBool::new(false);
-    let answers = async {
-        let answers = raw.until_ready().await;
-        answered.store(true, Ordering::Release);
-        answers
-    };
-    let asking = async {
-        while !answered.load(Ordering::Acquire) {
-            cancel(&server, &login).await;
-            tokio::task::yield_now().await;
-        }
-    };
-    let (answers, ()) = futures::future::join(answers, asking).await;
+    let answers = canceled_in_the_end(&server, &mut raw, &login).await;
     canceled(&answers);
     raw.send(&query("SELECT 1")).await;
     assert_eq!(raw.kinds_until_ready().await, "TDCZ");

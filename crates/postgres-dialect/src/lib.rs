@@ -32,7 +32,7 @@ pub use object_names::{object_name, show_object_names};
 pub use parse::{Limits, parse, parse_question_marks};
 pub use rewrite::{display_name, rewrite, settings_written};
 pub use session_facts::{SERVER_VERSION, SessionFacts};
-pub use unknowns::resolve_unknowns;
+pub use unknowns::{is_comparison, resolve_unknowns};
 pub use versions::{VersionAsked, take_table_versions};
 
 #[cfg(test)]

@@ -211,7 +211,8 @@ fn is_utc(zone: &str) -> bool {
     matches!(zone, "UTC" | "Etc/UTC" | "+00:00" | "GMT")
 }
 
-fn is_comparison(op: Operator) -> bool {
+/// Whether an operator compares two values, nulls included.
+pub fn is_comparison(op: Operator) -> bool {
     matches!(
         op,
         Operator::Eq

@@ -2,6 +2,7 @@
 # Puts what the stand-in and its tests need into a cache folder, in the versions named here.
 # Run again it does nothing. Prints the folder. LAKEGATE_STAND_INS overrides where it is.
 set -eu
+here=$(cd "$(dirname "$0")" && pwd)
 
 PYSAIL=0.7.2
 PYSPARK_CLIENT=4.2.0
@@ -20,32 +21,12 @@ folder=${LAKEGATE_STAND_INS:-${XDG_CACHE_HOME:-$HOME/.cache}/lakegate/stand_ins}
 mkdir -p "$folder"
 cd "$folder"
 
-say() { echo "$@" >&2; }
-
-# Asks the system's package manager only for what is not there, and only where it may be asked.
-need() {
-    program=$1
-    shift
-    command -v "$program" >/dev/null 2>&1 && return 0
-    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-        { apt-get update -q && apt-get install -y --no-install-recommends "$@"; } >&2 || say "cannot install $*"
-    fi
-    command -v "$program" >/dev/null 2>&1 || { say "no $program: install $*"; return 1; }
-}
+. "$here/../../need.sh"
 
 need python3 python3 python3-venv
-wanted="pysail==$PYSAIL pyspark-client==$PYSPARK_CLIENT pyarrow==$PYARROW pandas==$PANDAS grpcio==$GRPCIO \
-grpcio-status==$GRPCIO protobuf==$PROTOBUF PyJWT==$PYJWT cryptography==$CRYPTOGRAPHY \
-databricks-sdk==$DATABRICKS_SDK databricks-sql-connector==$DATABRICKS_SQL_CONNECTOR lz4==$LZ4"
-if [ "$(cat python.installed 2>/dev/null)" != "$wanted" ]; then
-    if ! python3 -m venv --clear python; then
-        [ "$(id -u)" = 0 ] && apt-get install -y python3-venv >&2
-        python3 -m venv --clear python
-    fi
-    # shellcheck disable=SC2086
-    python/bin/python -m pip install --quiet --disable-pip-version-check $wanted >&2
-    echo "$wanted" >python.installed
-fi
+python_with "pysail==$PYSAIL" "pyspark-client==$PYSPARK_CLIENT" "pyarrow==$PYARROW" "pandas==$PANDAS" "grpcio==$GRPCIO" \
+    "grpcio-status==$GRPCIO" "protobuf==$PROTOBUF" "PyJWT==$PYJWT" "cryptography==$CRYPTOGRAPHY" \
+    "databricks-sdk==$DATABRICKS_SDK" "databricks-sql-connector==$DATABRICKS_SQL_CONNECTOR" "lz4==$LZ4"
 
 # The JDBC driver is for the tests alone: without Java they say so.
 if need java default-jdk-headless && need mvn maven; then

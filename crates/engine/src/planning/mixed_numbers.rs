@@ -11,8 +11,9 @@ use datafusion::logical_expr::expr::{BinaryExpr, InList, InSubquery, ScalarFunct
 use datafusion::logical_expr::expr_rewriter::{NamePreserver, coerce_plan_expr_for_schema};
 use datafusion::logical_expr::expr_schema::cast_subquery;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Between, Case, Expr, ExprSchemable, Join, LogicalPlan, Operator, Union};
+use datafusion::logical_expr::{Between, Case, Expr, ExprSchemable, Join, LogicalPlan, Operator, Subquery, Union};
 use datafusion::optimizer::AnalyzerRule;
+use postgres_dialect::is_comparison;
 
 /// Functions whose arguments all take one type, as the branches of CASE do.
 const OF_ONE_TYPE: [&str; 6] = ["coalesce", "greatest", "least", "nvl", "nullif", "make_array"];
@@ -118,20 +119,6 @@ fn settle(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         Expr::ScalarFunction(function) => settle_call(function, schema)?,
         other => Transformed::no(other),
     })
-}
-
-fn is_comparison(operator: Operator) -> bool {
-    matches!(
-        operator,
-        Operator::Eq
-            | Operator::NotEq
-            | Operator::Lt
-            | Operator::LtEq
-            | Operator::Gt
-            | Operator::GtEq
-            | Operator::IsDistinctFrom
-            | Operator::IsNotDistinctFrom
-    )
 }
 
 fn is_arithmetic(operator: Operator) -> bool {
@@ -264,39 +251,25 @@ fn settle_list(list: InList, schema: &DFSchema) -> Result<Transformed<Expr>> {
     Ok(Transformed::yes(Expr::InList(InList::new(expr, list, negated))))
 }
 
-fn settle_membership(membership: InSubquery, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    let InSubquery {
-        expr,
-        subquery,
-        negated,
-    } = membership;
-    let own = expr.get_type(schema).ok();
-    let mixed = own.is_some_and(|own| is_mixed([&own, subquery.subquery.schema().field(0).data_type()]));
-    Ok(if mixed {
-        let expr = Box::new(as_type(*expr, &DataType::Float64, schema)?);
-        let subquery = cast_subquery(subquery, &DataType::Float64)?;
-        Transformed::yes(Expr::InSubquery(InSubquery::new(expr, subquery, negated)))
-    } else {
-        Transformed::no(Expr::InSubquery(InSubquery::new(expr, subquery, negated)))
-    })
+fn settle_membership(mut membership: InSubquery, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let changed = settle_subquery(&mut membership.expr, &mut membership.subquery, schema)?;
+    Ok(Transformed::new_transformed(Expr::InSubquery(membership), changed))
 }
 
-fn settle_quantified(comparison: SetComparison, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    let SetComparison {
-        expr,
-        subquery,
-        op,
-        quantifier,
-    } = comparison;
+fn settle_quantified(mut comparison: SetComparison, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let changed = settle_subquery(&mut comparison.expr, &mut comparison.subquery, schema)?;
+    Ok(Transformed::new_transformed(Expr::SetComparison(comparison), changed))
+}
+
+/// A value and the rows of a subquery that it is compared with; whether they changed.
+fn settle_subquery(expr: &mut Expr, subquery: &mut Subquery, schema: &DFSchema) -> Result<bool> {
     let own = expr.get_type(schema).ok();
     let mixed = own.is_some_and(|own| is_mixed([&own, subquery.subquery.schema().field(0).data_type()]));
-    Ok(if mixed {
-        let expr = Box::new(as_type(*expr, &DataType::Float64, schema)?);
-        let subquery = cast_subquery(subquery, &DataType::Float64)?;
-        Transformed::yes(Expr::SetComparison(SetComparison::new(expr, subquery, op, quantifier)))
-    } else {
-        Transformed::no(Expr::SetComparison(SetComparison::new(expr, subquery, op, quantifier)))
-    })
+    if mixed {
+        *expr = as_type(expr.clone(), &DataType::Float64, schema)?;
+        *subquery = cast_subquery(subquery.clone(), &DataType::Float64)?;
+    }
+    Ok(mixed)
 }
 
 fn settle_case(mut case: Case, schema: &DFSchema) -> Result<Transformed<Expr>> {
@@ -324,12 +297,7 @@ fn settle_case(mut case: Case, schema: &DFSchema) -> Result<Transformed<Expr>> {
             **result = as_type((**result).clone(), &to, schema)?;
         }
     }
-    let case = Expr::Case(case);
-    Ok(if changed {
-        Transformed::yes(case)
-    } else {
-        Transformed::no(case)
-    })
+    Ok(Transformed::new_transformed(Expr::Case(case), changed))
 }
 
 fn settle_call(function: ScalarFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
@@ -387,12 +355,7 @@ fn settle_join(mut join: Join) -> Result<Transformed<LogicalPlan>> {
             *right = as_type(right.clone(), &DataType::Float64, &right_schema)?;
         }
     }
-    let join = LogicalPlan::Join(join);
-    Ok(if changed {
-        Transformed::yes(join)
-    } else {
-        Transformed::no(join)
-    })
+    Ok(Transformed::new_transformed(LogicalPlan::Join(join), changed))
 }
 
 /// `below` says that the types of an input may have changed, which a union does not notice by itself.

@@ -10,7 +10,7 @@ use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::expr::{BinaryExpr, InList};
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Between, Expr, LogicalPlan, Operator};
-use postgres_dialect::PG_TYPE_METADATA;
+use postgres_dialect::{PG_TYPE_METADATA, is_comparison};
 
 /// More parameters than the protocol can carry are refused.
 const PARAMETERS_MAX: usize = 65_535;
@@ -166,20 +166,6 @@ fn placeholder_number(expr: &Expr) -> Option<usize> {
         Expr::Placeholder(placeholder) => number(&placeholder.id).ok(),
         _ => None,
     }
-}
-
-fn is_comparison(op: Operator) -> bool {
-    matches!(
-        op,
-        Operator::Eq
-            | Operator::NotEq
-            | Operator::Lt
-            | Operator::LtEq
-            | Operator::Gt
-            | Operator::GtEq
-            | Operator::IsDistinctFrom
-            | Operator::IsNotDistinctFrom
-    )
 }
 
 /// Whether the values of the parameters tell the optimizer more than it knew when it made this plan: a condition that it

@@ -15,6 +15,7 @@ use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
+use super::calendar_names::{DAYS, MONTHS};
 use super::math::{PRECISION_MAX, overflow, power_of_ten};
 use super::number_format::{self, ordinal};
 use super::quotients::as_decimal;
@@ -334,30 +335,6 @@ fn trimmed(shown: &str) -> String {
     }
     shown.trim_end().to_owned()
 }
-
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-const DAYS: [&str; 7] = [
-    "Sunday",
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-];
 
 fn part(moment: &NaiveDateTime, name: &str) -> String {
     let hour12 = match moment.hour() % 12 {

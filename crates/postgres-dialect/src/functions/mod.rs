@@ -1,5 +1,6 @@
 //! Functions that PostgreSQL has and DataFusion lacks, or understands otherwise.
 
+mod calendar_names;
 mod catalog_lookup;
 mod dates;
 mod expand;
@@ -7,6 +8,7 @@ mod intervals;
 mod json;
 mod math;
 mod matrix;
+mod moment_fields;
 mod moment_parse;
 mod moment_template;
 mod moment_text;

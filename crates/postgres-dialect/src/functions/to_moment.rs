@@ -16,7 +16,8 @@ use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-use super::moment_parse::{Moment, parse};
+use super::moment_fields::Moment;
+use super::moment_parse::parse;
 use super::moment_template::{Node, nodes};
 
 const MICROS_PER_SECOND: f64 = 1e6;

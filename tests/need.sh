@@ -1,0 +1,25 @@
+# What the scripts that fetch tools for tests share; read by them, in the folder that they fetch into.
+
+say() { echo "$@" >&2; }
+
+# Asks the system's package manager only for what is not there, and only where it may be asked.
+need() {
+    program=$1
+    shift
+    command -v "$program" >/dev/null 2>&1 && return 0
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+        { apt-get update -q && apt-get install -y --no-install-recommends "$@"; } >&2 || say "cannot install $*"
+    fi
+    command -v "$program" >/dev/null 2>&1 || { say "no $program: install $*"; return 1; }
+}
+
+# A Python of the folder's own with these packages, each as name==version.
+python_with() {
+    [ "$(cat python.installed 2>/dev/null)" = "$*" ] && return 0
+    if ! python3 -m venv --clear python; then
+        [ "$(id -u)" = 0 ] && apt-get install -y python3-venv >&2
+        python3 -m venv --clear python
+    fi
+    python/bin/python -m pip install --quiet --disable-pip-version-check "$@" >&2
+    echo "$*" >python.installed
+}
