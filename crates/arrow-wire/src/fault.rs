@@ -45,6 +45,15 @@ impl Fault {
             Sender::Source(name) => format!("service \"{name}\" sent an invalid Arrow message: {what}"),
         };
         let error = Error::new(kind, message);
+        let error = match (kind, sender) {
+            (ErrorKind::LimitExceeded, Sender::Client) => {
+                error.with_hint("Send less at once: fewer rows or smaller values.")
+            }
+            (ErrorKind::Unsupported, Sender::Client) => {
+                error.with_hint("Send plain columns, uncompressed or with buffers compressed by LZ4 or Zstandard.")
+            }
+            _ => error,
+        };
         match source {
             Some(source) => error.with_source(source),
             None => error,

@@ -201,6 +201,12 @@ impl Visitor for Finder<'_, '_> {
         if let Some((kind, message)) = self.judge(call) {
             let start = function.name.span().start;
             let error = Error::new(kind, message);
+            let error = match call {
+                Call::SetReturning => {
+                    error.with_hint("Move the set-returning function into FROM, with LATERAL if it reads columns.")
+                }
+                Call::Aggregate | Call::Window => error,
+            };
             return ControlFlow::Break(Box::new(match start.line {
                 0 => error,
                 _ => error.with_position(self.places.character(start) + 1),
