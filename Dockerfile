@@ -1,6 +1,6 @@
 # Builds one static binary and puts it, alone, into an empty image that runs as nobody in particular.
 FROM rust:1.95-slim-bookworm AS build
-RUN apt-get update -q && apt-get install -qy --no-install-recommends build-essential ca-certificates \
+RUN apt-get update -q && apt-get install -qy --no-install-recommends build-essential ca-certificates libprotobuf-dev protobuf-compiler \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 COPY . .

@@ -24,7 +24,7 @@ release: tools
 release-binary:
 	@echo $(or $(CARGO_TARGET_DIR),target)/$(HOST)/release/lakegate
 
-test: tools format lint unit
+test: tools format lint unit stand-ins
 
 check: format lint rules
 
@@ -62,13 +62,16 @@ scoreboard: tools
 			for (i = 1; i <= suites; i++) print line[i]; \
 			printf "%-44s %5d passed %4d failed\n", "all", passed, failed; exit failed > 0 }'
 
+# Installs what they need into a cache folder first; warm they take less than a minute.
 stand-ins:
 	sh tests/stand_ins/workspace/run_tests.sh
 
-# A C compiler links Rust and builds the crypto library; nothing else is needed to build.
+# A C compiler links Rust and builds the crypto library, and the protocol buffers of Spark Connect are compiled by
+# protoc, with the well-known types that come beside it.
 tools:
-	@command -v cc >/dev/null || { \
-		echo 'a C compiler is missing; installing build-essential'; \
+	@{ command -v cc && command -v protoc && test -e /usr/include/google/protobuf/any.proto; } >/dev/null || { \
+		echo 'a C compiler or protoc is missing; installing build-essential, protobuf-compiler, libprotobuf-dev'; \
 		$$( [ "$$(id -u)" -eq 0 ] || echo sudo ) apt-get update -q && \
-		$$( [ "$$(id -u)" -eq 0 ] || echo sudo ) apt-get install -qy --no-install-recommends build-essential; }
+		$$( [ "$$(id -u)" -eq 0 ] || echo sudo ) apt-get install -qy --no-install-recommends \
+			build-essential protobuf-compiler libprotobuf-dev; }
 	@command -v $(CARGO) >/dev/null || { echo 'Rust is missing: install it with rustup (https://rustup.rs)'; exit 1; }

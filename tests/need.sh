@@ -13,6 +13,25 @@ need() {
     command -v "$program" >/dev/null 2>&1 || { say "no $program: install $*"; return 1; }
 }
 
+# Jars with all that they need, each as group:artifact:version, in FOLDER/jars. Maven sees that their versions fit.
+jars_in() {
+    jars=$1
+    shift
+    [ "$(cat "$jars.installed" 2>/dev/null)" = "$*" ] && return 0
+    rm -rf "$jars"
+    mkdir -p "$jars"
+    {
+        echo '<project><modelVersion>4.0.0</modelVersion><groupId>jars</groupId><artifactId>jars</artifactId>'
+        echo '<version>1</version><packaging>pom</packaging><dependencies>'
+        for jar in "$@"; do
+            echo "$jar" | sed 's|\(.*\):\(.*\):\(.*\)|<dependency><groupId>\1</groupId><artifactId>\2</artifactId><version>\3</version></dependency>|'
+        done
+        echo '</dependencies></project>'
+    } >"$jars/pom.xml"
+    mvn -q -B -f "$jars/pom.xml" dependency:copy-dependencies -DoutputDirectory="$PWD/$jars/jars" -DincludeScope=runtime >&2
+    echo "$*" >"$jars.installed"
+}
+
 # A Python of the folder's own with these packages, each as name==version.
 python_with() {
     [ "$(cat python.installed 2>/dev/null)" = "$*" ] && return 0

@@ -116,6 +116,13 @@ pub(crate) fn configuration(
     Ok(path)
 }
 
+/// Writes a configuration into `folder`, and says where.
+pub(crate) fn written(folder: &Path, name: &str, text: &str) -> Outcome<PathBuf> {
+    let path = folder.join(name);
+    std::fs::write(&path, text)?;
+    Ok(path)
+}
+
 fn verifier(binary: &Path) -> Outcome<String> {
     let mut command = Command::new(binary);
     command.args(["hash-password", "--iterations", ROUNDS]);
@@ -182,7 +189,11 @@ impl Lakegate {
     }
 
     pub(crate) fn connect(&self, user: &str) -> Outcome<Connection> {
-        Connection::open(self.address, user, CATALOG, PASSWORD)
+        self.connect_to(user, CATALOG)
+    }
+
+    pub(crate) fn connect_to(&self, user: &str, catalog: &str) -> Outcome<Connection> {
+        Connection::open(self.address, user, catalog, PASSWORD)
     }
 }
 

@@ -3,12 +3,16 @@
 //! Everything that is compared runs in the same minute and in turn: a machine that slows down slows down both.
 
 mod doors;
+mod ending_keys;
 mod flight;
 mod http;
 mod lakegate;
 mod limits;
+mod links;
+mod many_tables;
 mod postgres;
 mod process;
+mod pushed;
 mod reference;
 mod rest;
 mod rules;
@@ -18,6 +22,7 @@ mod small;
 mod table;
 mod tpch;
 mod wire;
+mod workspace;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -59,6 +64,19 @@ enum Group {
     Rest,
     /// TPC-H's queries through each door
     Doors,
+    /// A statement pushed to Spark and to a warehouse, against the same sent by a plain client
+    Pushed,
+    /// A large result of a warehouse, against downloads of its links
+    Links,
+    /// A point query on one of very many tables of Unity Catalog, against a plain folder
+    ManyTables,
+    /// A scan by psql while the keys for its files end
+    Keys,
+}
+
+impl Group {
+    /// Those that need Spark or the stand-in of a workspace, and no demo data.
+    const REMOTE: [Self; 4] = [Self::Pushed, Self::Links, Self::ManyTables, Self::Keys];
 }
 
 /// Measures the server end to end, beside PostgreSQL and DataFusion
@@ -68,9 +86,21 @@ struct Arguments {
     /// TPC-H's scale factor
     #[arg(long, default_value_t = 0.1)]
     scale: f64,
-    /// Only these groups
+    /// Only these groups; without it all but those of `remote`
     #[arg(long, value_enum, value_name = "GROUP", value_delimiter = ',')]
     only: Vec<Group>,
+    /// `remote` stands for `--only pushed,links,many-tables,keys`
+    #[arg(value_parser = ["remote"])]
+    set: Option<String>,
+    /// Bytes of the large result, as Arrow
+    #[arg(long, default_value_t = 1_000_000_000)]
+    link_bytes: u64,
+    /// Tables of the large catalog
+    #[arg(long, default_value_t = 100_000)]
+    tables: usize,
+    /// Seconds that psql reads while keys end
+    #[arg(long, default_value_t = 60)]
+    keys_seconds: u64,
     /// Runs of each measurement
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
     runs: u16,
@@ -106,6 +136,10 @@ struct Bench {
     /// For configurations; gone at the end.
     temporary: tempfile::TempDir,
     slow_seconds: u64,
+    link_bytes: u64,
+    /// Tables of the large catalog.
+    tables_many: usize,
+    keys_seconds: u64,
     postgres: Option<Postgres>,
 }
 
@@ -165,24 +199,40 @@ fn yardstick(arguments: &Arguments, needed: bool) -> Option<Postgres> {
 
 fn measure(arguments: &Arguments) -> Outcome<()> {
     let binary = lakegate::binary(arguments.server.as_deref())?;
-    let data = data_folder(arguments);
-    progress(format!("demo data of scale {} in {}", arguments.scale, data.display()));
-    lakegate::make_data(&binary, &data, arguments.scale)?;
-    let wanted = |group: Group| arguments.only.is_empty() || arguments.only.contains(&group);
+    let named: &[Group] = match arguments.set {
+        Some(_) => &Group::REMOTE,
+        None => &arguments.only,
+    };
+    let wanted = |group: Group| match named {
+        [] => !Group::REMOTE.contains(&group),
+        named => named.contains(&group),
+    };
+    let tables = match named.iter().all(|group| Group::REMOTE.contains(group)) && !named.is_empty() {
+        true => PathBuf::new(),
+        false => {
+            let data = data_folder(arguments);
+            progress(format!("demo data of scale {} in {}", arguments.scale, data.display()));
+            lakegate::make_data(&binary, &data, arguments.scale)?;
+            data.canonicalize()?.join(lakegate::CATALOG)
+        }
+    };
     let compared = [Group::Scan, Group::Small, Group::Start, Group::Slow]
         .into_iter()
         .any(wanted);
     let mut bench = Bench {
         runs: usize::from(arguments.runs),
         binary,
-        tables: data.canonicalize()?.join(lakegate::CATALOG),
+        tables,
         temporary: tempfile::tempdir()?,
         slow_seconds: u64::from(arguments.slow_seconds),
+        link_bytes: arguments.link_bytes,
+        tables_many: arguments.tables,
+        keys_seconds: arguments.keys_seconds,
         postgres: yardstick(arguments, compared),
     };
     load(&mut bench);
 
-    let groups: [(Group, Run); 9] = [
+    let groups: [(Group, Run); 13] = [
         (Group::Start, small::start),
         (Group::Small, small::small),
         (Group::Scan, scan::scan),
@@ -192,6 +242,10 @@ fn measure(arguments: &Arguments) -> Outcome<()> {
         (Group::Flight, flight::flight),
         (Group::Rest, rest::rest),
         (Group::Doors, doors::doors),
+        (Group::Pushed, pushed::pushed),
+        (Group::Links, links::links),
+        (Group::ManyTables, many_tables::many_tables),
+        (Group::Keys, ending_keys::ending_keys),
     ];
     let mut failed = Vec::new();
     for (group, run) in groups.into_iter().filter(|(group, _)| wanted(*group)) {

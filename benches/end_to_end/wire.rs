@@ -267,6 +267,28 @@ impl Connection {
         }
     }
 
+    /// The first value of the first row, of a simple query.
+    pub(crate) fn value(&mut self, sql: &str) -> Outcome<Option<String>> {
+        let mut out = Vec::new();
+        frame(b'Q', format!("{sql}\0").as_bytes(), &mut out);
+        self.stream.write_all(&out)?;
+        let mut value = None;
+        loop {
+            let (kind, body) = self.message()?;
+            match kind {
+                b'D' if value.is_none() => {
+                    // Behind the number of columns and the value's length, which is negative for NULL.
+                    let length = body.get(2..6).and_then(|length| length.first_chunk::<4>());
+                    let length = length.map(|length| i32::from_be_bytes(*length)).unwrap_or(-1);
+                    let bytes = usize::try_from(length).ok().and_then(|length| body.get(6..6 + length));
+                    value = bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+                }
+                b'Z' => return Ok(value),
+                _ => {}
+            }
+        }
+    }
+
     /// Prepares a statement under a name.
     pub(crate) fn prepare(&mut self, name: &str, sql: &str) -> Outcome<()> {
         let mut out = Vec::new();

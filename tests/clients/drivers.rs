@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use engine::{AccessConfig, ScramVerifier, TlsOptions, UnknownUsers, UserEntry};
 use system_tests::certificate::certificate;
+use system_tests::installed::folder;
 
 use crate::served::{self, Doors};
 
@@ -16,11 +17,7 @@ const JAVA_OPENS: &str = "--add-opens=java.base/java.nio=ALL-UNNAMED";
 
 /// Where `install.sh` puts the drivers.
 pub(crate) fn installed() -> PathBuf {
-    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    variable("LAKEGATE_CLIENTS").unwrap_or_else(|| {
-        let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
-        cache.unwrap_or_default().join("lakegate/clients")
-    })
+    folder("LAKEGATE_CLIENTS", "clients")
 }
 
 pub(crate) fn script(name: &str) -> PathBuf {

@@ -31,26 +31,9 @@ fi
 need curl curl || true
 
 if need java default-jdk-headless && need mvn maven; then
-    wanted="postgresql $PGJDBC flight-sql-jdbc-driver $FLIGHT_SQL_JDBC"
-    if [ "$(cat java.installed 2>/dev/null)" != "$wanted" ]; then
-        rm -rf java
-        mkdir -p java
-        cat >java/pom.xml <<POM
-<project>
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>clients</groupId><artifactId>clients</artifactId><version>1</version><packaging>pom</packaging>
-  <dependencies><dependency>
-    <groupId>org.postgresql</groupId><artifactId>postgresql</artifactId><version>$PGJDBC</version>
-  </dependency><dependency>
-    <groupId>org.apache.arrow</groupId><artifactId>flight-sql-jdbc-driver</artifactId><version>$FLIGHT_SQL_JDBC</version>
-  </dependency></dependencies>
-</project>
-POM
-        mvn -q -B -f java/pom.xml dependency:copy-dependencies -DoutputDirectory="$folder/java/jars" -DincludeScope=runtime >&2
-        cp "java/jars/postgresql-$PGJDBC.jar" pgjdbc.jar
-        cp "java/jars/flight-sql-jdbc-driver-$FLIGHT_SQL_JDBC.jar" flight-sql-jdbc.jar
-        echo "$wanted" >java.installed
-    fi
+    jars_in java "org.postgresql:postgresql:$PGJDBC" "org.apache.arrow:flight-sql-jdbc-driver:$FLIGHT_SQL_JDBC"
+    cp "java/jars/postgresql-$PGJDBC.jar" pgjdbc.jar
+    cp "java/jars/flight-sql-jdbc-driver-$FLIGHT_SQL_JDBC.jar" flight-sql-jdbc.jar
 fi
 
 if need node nodejs && need npm npm; then

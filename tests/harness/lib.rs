@@ -1,11 +1,22 @@
 //! Shared by all system tests.
 
+pub mod attack_statements;
+pub mod attack_tables;
 pub mod certificate;
 pub mod data;
 pub mod demo_tables;
 pub mod flight_server;
+pub mod gateway;
+pub mod installed;
+pub mod lake;
 pub mod memory_source;
+pub mod rules_oracle;
+pub mod sail_server;
 pub mod server;
+pub mod server_process;
+pub mod spark_client;
+pub mod spark_server;
+pub mod suite_tables;
 pub mod transport;
 pub mod transport_binary;
 pub mod transport_embedded;
@@ -15,3 +26,4 @@ pub mod transport_recorder;
 pub mod transport_rest;
 pub mod transport_rest_json;
 pub mod transport_wire;
+pub mod workspace_server;

@@ -1,8 +1,10 @@
 //! The door of a program that embeds the engine.
 
+use std::sync::Arc;
+
 use arrow_postgres::{Format, RowEncoder, SessionFormat, pg_type};
 use async_trait::async_trait;
-use contract::{DataException, Error, ErrorKind};
+use contract::{DataException, Error, ErrorKind, Identity};
 use engine::{ClientSession, Engine, Outcome, SessionOptions};
 use futures::StreamExt;
 
@@ -18,9 +20,18 @@ pub struct Embedded {
 impl Embedded {
     /// A session of that user.
     pub fn open(engine: &Engine, user: &str) -> Self {
-        let identity = engine.identity(user).unwrap();
+        Self::of(engine, engine.identity(user).unwrap())
+    }
+
+    /// A session of that identity.
+    pub fn of(engine: &Engine, identity: Arc<Identity>) -> Self {
         let session = engine.open_session(identity, SessionOptions::default()).unwrap();
         Self { session }
+    }
+
+    /// What the session has to say beside its answers, since the last call.
+    pub fn notices(&mut self) -> Vec<Error> {
+        self.session.take_notices()
     }
 
     async fn answer(&mut self, sql: &str) -> contract::Result<Answer> {
@@ -113,6 +124,7 @@ fn sqlstate(error: &Error) -> &'static str {
         ErrorKind::NoActiveTransaction => "25P01",
         ErrorKind::InFailedTransaction => "25P02",
         ErrorKind::PermissionDenied => "42501",
+        ErrorKind::InvalidAuthorization => "28000",
         ErrorKind::Unsupported => "0A000",
         ErrorKind::ReadOnly => "25006",
         ErrorKind::StatementTooComplex => "54001",
@@ -132,6 +144,8 @@ fn sqlstate(error: &Error) -> &'static str {
             DataException::InvalidRowCountInOffset => "2201X",
             _ => "22000",
         },
+        ErrorKind::SourceUnavailable => "HV00N",
+        ErrorKind::SourceRejected | ErrorKind::SourceThrottled => "HV000",
         ErrorKind::Internal => "XX000",
         _ => "?",
     }

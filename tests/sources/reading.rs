@@ -34,6 +34,7 @@ impl Reader {
             name: TableName::new("lake", "default", "t"),
             root: Url::from_directory_path(folder).unwrap(),
             store: Arc::clone(&self.store) as _,
+            in_catalog: false,
         };
         self.opener.open(&location, version, &context()).await
     }

@@ -111,6 +111,7 @@ fn location(bucket: &Arc<Bucket>) -> TableLocation {
         name: TableName::new("lake", "default", "t"),
         root: Url::parse("s3://bucket/lake/t/").unwrap(),
         store: Arc::clone(bucket) as _,
+        in_catalog: false,
     }
 }
 

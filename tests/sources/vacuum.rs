@@ -126,6 +126,7 @@ impl Source for Lake {
             name: name.clone(),
             root: Url::parse("s3://bucket/lake/t/").unwrap(),
             store: Arc::clone(&self.bucket) as _,
+            in_catalog: false,
         };
         self.opener.open(&location, version, ctx).await
     }

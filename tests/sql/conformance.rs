@@ -1,7 +1,7 @@
 //! DataFusion's sqllogictest files. What they set up is made by DataFusion in memory and then served.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -9,6 +9,7 @@ use engine::AccessConfig;
 use sqllogictest::{DefaultColumnType, Record, Runner};
 use system_tests::memory_source::MemorySource;
 use system_tests::server::TestServer;
+use system_tests::suite_tables::files_in;
 use system_tests::transport_wire::Simple;
 
 use crate::data::{Expectations, folder};
@@ -170,15 +171,6 @@ async fn run_file(path: &Path, engine: &'static str) -> Outcome {
     outcome
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
-    let mut files = files
-        .filter(|file| file.extension().is_some_and(|end| end == "slt"))
-        .collect::<Vec<_>>();
-    files.sort();
-    files
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn pg_compat() {
     let Some(folder) = folder("slt/datafusion/pg_compat") else {
@@ -186,7 +178,7 @@ async fn pg_compat() {
     };
     let mut expectations = Expectations::read(EXPECTATIONS, "pg_compat");
     let mut skipped = 0;
-    for file in files(&folder) {
+    for file in files_in(&folder) {
         let outcome = run_file(&file, "postgres").await;
         skipped += outcome.skipped;
         for (case, outcome) in outcome.cases {
@@ -209,7 +201,7 @@ async fn general_scoreboard() {
         ("datetime/", folder.join("datetime")),
         ("string/", folder.join("string")),
     ] {
-        for file in files(&folder) {
+        for file in files_in(&folder) {
             let outcome = run_file(&file, "datafusion").await;
             let good = outcome.cases.iter().filter(|(_, outcome)| outcome.is_ok()).count();
             let file = file.file_name().unwrap().to_str().unwrap();

@@ -2,11 +2,11 @@
 
 mod attacks;
 mod conformance;
-mod lake;
 mod logic_test;
+mod pushdown;
 mod rules_oracle;
 mod suites;
 mod tpch;
 mod traps;
 
-use system_tests::data;
+use system_tests::{data, lake};

@@ -1,15 +1,9 @@
 //! `sql/suites`, through every door, with the same rows from each.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-use arrow::array::{
-    ArrayRef, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
-};
 use engine::AccessConfig;
 use sqllogictest::{Condition, Record, Runner};
 use system_tests::server::TestServer;
+use system_tests::suite_tables::{self, files, numbers};
 use system_tests::transport::Transport;
 use system_tests::transport_embedded::Embedded;
 use system_tests::transport_flight::Flight;
@@ -29,14 +23,7 @@ const EXPECTATIONS: &str = include_str!("../expectations/slt.toml");
 /// The tables that the suites speak of.
 async fn world() -> (TempDir, TestServer) {
     let folder = tempfile::tempdir().unwrap();
-    let public = folder.path().join("public");
-    lake::write(&public.join("cities"), [cities()]).await;
-    lake::write(&public.join("zeros"), [zeros()]).await;
-    lake::write(
-        &public.join("history"),
-        [numbers(&[1, 2]), numbers(&[3]), numbers(&[4, 5])],
-    )
-    .await;
+    suite_tables::write(folder.path()).await;
     let server = lake::serve(
         vec![lake::catalog("lake", folder.path())],
         "public",
@@ -44,115 +31,6 @@ async fn world() -> (TempDir, TestServer) {
     )
     .await;
     (folder, server)
-}
-
-fn cities() -> RecordBatch {
-    RecordBatch::try_from_iter_with_nullable([
-        ("id", Arc::new(Int32Array::from(vec![1, 2, 3, 4, 5])) as ArrayRef, true),
-        (
-            "name",
-            Arc::new(StringArray::from(vec!["Oslo", "Bonn", "Łódź", "Ur", "Rome"])),
-            true,
-        ),
-        (
-            "country",
-            Arc::new(StringArray::from(vec![
-                Some("NO"),
-                Some("DE"),
-                Some("PL"),
-                None,
-                Some("IT"),
-            ])),
-            true,
-        ),
-        (
-            "people",
-            Arc::new(Int64Array::from(vec![
-                Some(709_000),
-                Some(336_000),
-                Some(670_000),
-                None,
-                Some(2_800_000),
-            ])),
-            true,
-        ),
-        (
-            "area",
-            Arc::new(
-                Decimal128Array::from(vec![Some(45_400), Some(14_106), Some(29_325), None, Some(128_500)])
-                    .with_precision_and_scale(10, 2)
-                    .unwrap(),
-            ),
-            true,
-        ),
-        (
-            "height",
-            Arc::new(Float64Array::from(vec![
-                Some(23.5),
-                Some(60.0),
-                Some(278.0),
-                None,
-                Some(-0.25),
-            ])),
-            true,
-        ),
-        (
-            "founded",
-            Arc::new(Date32Array::from(vec![
-                Some(-337_000),
-                Some(10_957),
-                Some(0),
-                None,
-                Some(19_782),
-            ])),
-            true,
-        ),
-        (
-            "seen",
-            Arc::new(
-                TimestampMicrosecondArray::from(vec![
-                    Some(0),
-                    Some(1_700_000_000_000_000),
-                    Some(1_719_835_200_123_456),
-                    None,
-                    Some(-1),
-                ])
-                .with_timezone("UTC"),
-            ),
-            true,
-        ),
-    ])
-    .unwrap()
-}
-
-fn zeros() -> RecordBatch {
-    let rows = 0..1000;
-    RecordBatch::try_from_iter([
-        (
-            "z",
-            Arc::new(Int32Array::from_iter_values(rows.clone().map(|row| row % 4))) as ArrayRef,
-        ),
-        ("a", Arc::new(Int32Array::from_iter_values(rows.clone())) as ArrayRef),
-        (
-            "b",
-            Arc::new(Int32Array::from_iter_values(rows.map(|row| row / 4))) as ArrayRef,
-        ),
-    ])
-    .unwrap()
-}
-
-fn numbers(values: &[i64]) -> RecordBatch {
-    RecordBatch::try_from_iter([("n", Arc::new(Int64Array::from(values.to_vec())) as ArrayRef)]).unwrap()
-}
-
-fn files() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql/suites");
-    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
-    let mut files = files
-        .filter(|file| file.extension().is_some_and(|end| end == "slt"))
-        .collect::<Vec<_>>();
-    files.sort();
-    files
 }
 
 /// What stands in a file before a record that needs what others left in the session.

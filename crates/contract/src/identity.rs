@@ -1,6 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use crate::UserToken;
+
 /// Who asks: a user with roles and attributes, as the configuration, a token or a directory stated them.
 ///
 /// Immutable for the life of a session. Two identities with equal content have equal [`fingerprint`](Self::fingerprint)s,
@@ -11,6 +13,7 @@ pub struct Identity {
     roles: BTreeSet<String>,
     attributes: BTreeMap<String, String>,
     administrator: bool,
+    token: Option<UserToken>,
     fingerprint: u64,
 }
 
@@ -50,7 +53,44 @@ impl Identity {
         self.administrator
     }
 
-    /// A hash over everything that rules can depend on.
+    /// The same user with the token that it logged in with: no cache is shared with what it has without it, or with
+    /// another one.
+    pub fn with_token(self, token: UserToken) -> Self {
+        let Self {
+            user,
+            roles,
+            attributes,
+            administrator,
+            ..
+        } = self;
+        Self::of(user, roles, attributes, administrator, Some(token))
+    }
+
+    /// The token that the user logged in with, if that is how it did.
+    pub fn token(&self) -> Option<&UserToken> {
+        self.token.as_ref()
+    }
+
+    fn of(
+        user: String,
+        roles: BTreeSet<String>,
+        attributes: BTreeMap<String, String>,
+        administrator: bool,
+        token: Option<UserToken>,
+    ) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (&user, &roles, &attributes, administrator, &token).hash(&mut hasher);
+        Self {
+            user,
+            roles,
+            attributes,
+            administrator,
+            token,
+            fingerprint: hasher.finish(),
+        }
+    }
+
+    /// A hash over everything that rules can depend on, and over whose rights at other systems it has.
     pub fn fingerprint(&self) -> u64 {
         self.fingerprint
     }
@@ -92,14 +132,24 @@ impl IdentityBuilder {
             attributes,
             administrator,
         } = self;
-        let mut hasher = DefaultHasher::new();
-        (&user, &roles, &attributes, administrator).hash(&mut hasher);
-        Identity {
-            user,
-            roles,
-            attributes,
-            administrator,
-            fingerprint: hasher.finish(),
-        }
+        Identity::of(user, roles, attributes, administrator, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_makes_another_identity_and_is_not_shown() {
+        let user = || Identity::builder("ana").role("r").build();
+        let with = |text: &str, digest: u8| user().with_token(UserToken::new(text, [digest; 32]));
+        assert_ne!(user(), with("dapi-1", 1));
+        assert_ne!(user().fingerprint(), with("dapi-1", 1).fingerprint());
+        assert_ne!(with("dapi-1", 1).fingerprint(), with("dapi-2", 2).fingerprint());
+        assert_eq!(with("dapi-1", 1), with("dapi-1", 1));
+        assert_eq!(with("dapi-1", 1).fingerprint(), with("dapi-1", 1).fingerprint());
+        let shown = format!("{:?}", with("dapi-1", 1));
+        assert!(!shown.contains("dapi") && !shown.contains("[1, 1"), "{shown}");
     }
 }

@@ -17,7 +17,8 @@ const FAKE_ITERATIONS: u32 = 4096;
 pub struct UserEntry {
     /// The login name.
     pub name: String,
-    /// What a password is checked against; without one the user cannot log in by password.
+    /// What a password is checked against; without one the user cannot log in by password, but by a token of another
+    /// system where those are taken.
     pub verifier: Option<ScramVerifier>,
     /// Hashes of API keys, `sha256:` and 64 hex digits.
     pub api_keys: Vec<String>,
@@ -70,6 +71,8 @@ pub enum LoginMethod {
     Trust,
     /// The password behind this verifier; for a name that does not exist, one that no password fits.
     Scram(ScramVerifier),
+    /// A token as the password in clear, for [`Engine::log_in`](crate::Engine::log_in); over TLS or from this machine.
+    Token,
     /// No proof would be enough.
     Refuse,
 }
@@ -145,6 +148,12 @@ impl AccessState {
         verifier.map_or([0; 32], |verifier| verifier.stored_key)
     }
 
+    /// Whether the user exists and has no password of its own.
+    pub(crate) fn is_without_password(&self, user: &str) -> bool {
+        let found = self.users.get(user);
+        found.is_some_and(|(entry, _)| entry.verifier.is_none())
+    }
+
     /// What other names may do from this machine without a proof; none where a proof is needed.
     pub(crate) fn trusts_loopback(&self) -> Option<UnknownUsers> {
         self.trust_loopback.then_some(self.unknown_users)
@@ -172,7 +181,7 @@ impl AccessState {
         let proven = match self.login_method(user, loopback, secret) {
             LoginMethod::Trust => true,
             LoginMethod::Scram(verifier) => verifier.verify(password),
-            LoginMethod::Refuse => false,
+            LoginMethod::Token | LoginMethod::Refuse => false,
         };
         if proven {
             return self.identity(user);

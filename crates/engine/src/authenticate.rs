@@ -15,7 +15,7 @@ use crate::Engine;
 use crate::access::{AccessState, UnknownUsers};
 
 /// How long a token is believed: longer than a working day, for a client cannot renew it without its user.
-const TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// Longer keys and tokens are not looked at.
 const SECRET_BYTES_MAX: usize = 4096;
 /// The user behind requests without credentials, where those are taken.
@@ -75,6 +75,9 @@ impl Engine {
 
     /// A token that stands for `identity` from now on, for 24 hours or until the user's password or the server changes.
     pub fn issue_token(&self, identity: &Identity) -> String {
+        if let Some(token) = identity.token() {
+            return self.issue_stand_in(identity, token);
+        }
         let until = now() + TOKEN_LIFETIME.as_secs();
         let mut token = until.to_be_bytes().to_vec();
         token.extend_from_slice(identity.user().as_bytes());
@@ -82,6 +85,11 @@ impl Engine {
         let proof = self.token_mac(&access, &token, identity.user());
         token.extend_from_slice(proof.as_ref());
         URL_SAFE_NO_PAD.encode(token)
+    }
+
+    /// Whether a bearer token is one of ours, or a key of the configuration.
+    pub(crate) fn is_own(&self, access: &AccessState, token: &str) -> bool {
+        access.by_api_key(token).is_some() || self.by_token(access, token).is_some()
     }
 
     fn by_password(&self, access: &AccessState, user: &str, password: &str, peer: IpAddr) -> Result<Arc<Identity>> {

@@ -15,6 +15,8 @@ use crate::authenticate::{PROVEN_LIFETIME, PROVEN_MAX};
 use crate::client_session::{ClientSession, SessionOptions};
 use crate::login_guard::LoginGuard;
 use crate::planning::{PlanCache, template_state};
+use crate::query_log::QueryLog;
+use crate::token_login::{TokenLogin, TokenLogins};
 
 /// How an [`Engine`] is bounded and what short names mean.
 #[derive(Debug, Clone)]
@@ -55,6 +57,7 @@ pub struct EngineBuilder {
     options: EngineOptions,
     sources: Vec<Arc<dyn Source>>,
     access: AccessConfig,
+    token_login: Option<Arc<dyn TokenLogin>>,
 }
 
 impl EngineBuilder {
@@ -67,6 +70,12 @@ impl EngineBuilder {
     /// Sets users and rules; without this everybody is the administrator.
     pub fn access(mut self, access: AccessConfig) -> Self {
         self.access = access;
+        self
+    }
+
+    /// Sets who is asked about tokens that users without a password show; without this none are taken.
+    pub fn token_login(mut self, login: Option<Arc<dyn TokenLogin>>) -> Self {
+        self.token_login = login;
         self
     }
 
@@ -89,6 +98,8 @@ impl EngineBuilder {
             plans: PlanCache::new(),
             secret,
             logins: LoginGuard::default(),
+            tokens: TokenLogins::new(self.token_login),
+            queries: Arc::default(),
             proven: moka::sync::Cache::builder()
                 .max_capacity(PROVEN_MAX)
                 .time_to_live(PROVEN_LIFETIME)
@@ -142,6 +153,9 @@ pub(crate) struct Shared {
     /// Makes the verifiers of users who do not exist, and tokens; new at each start.
     pub(crate) secret: [u8; 32],
     pub(crate) logins: LoginGuard,
+    pub(crate) tokens: TokenLogins,
+    /// What ran lately.
+    pub(crate) queries: Arc<QueryLog>,
     /// Passwords that were proven lately, by a keyed hash of what was shown.
     pub(crate) proven: moka::sync::Cache<Arc<[u8]>, Arc<Identity>>,
     /// When the engine was made, in microseconds since 1970-01-01 UTC.
@@ -161,6 +175,7 @@ impl Engine {
             options,
             sources: Vec::new(),
             access: AccessConfig::open(),
+            token_login: None,
         }
     }
 
@@ -197,7 +212,11 @@ impl Engine {
 
     /// How `user` may prove who it is, coming from this machine (`loopback`) or not.
     pub fn login_method(&self, user: &str, loopback: bool) -> LoginMethod {
-        self.0.access.load().login_method(user, loopback, &self.0.secret)
+        let access = self.0.access.load();
+        if self.logs_in_by_token(&access, user) {
+            return LoginMethod::Token;
+        }
+        access.login_method(user, loopback, &self.0.secret)
     }
 
     /// Who failed to log in lately, on any door.

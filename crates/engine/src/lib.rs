@@ -19,6 +19,7 @@ mod login_guard;
 mod metadata;
 mod owned_batch;
 mod planning;
+mod query_log;
 mod result_stream;
 mod scram;
 mod settings;
@@ -26,6 +27,7 @@ mod statement;
 mod table_query;
 mod throttle;
 mod tls;
+mod token_login;
 
 pub use access::{AccessConfig, LoginMethod, UnknownUsers, UserEntry};
 pub use authenticate::Credentials;
@@ -43,6 +45,7 @@ pub use statement::{PreparedStatement, StatementText};
 pub use table_query::{Comparison, Filter, Literal, Order, TableColumns, TableQuery};
 pub use throttle::Throttle;
 pub use tls::{Tls, TlsOptions, TlsState};
+pub use token_login::{Origin, TokenLogin};
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use datafusion::arrow::datatypes::SchemaRef;
 use postgres_dialect::{CatalogNeeds, RelationKind};
 
 use crate::client_session::ClientSession;
-use crate::metadata::snapshot;
+use crate::metadata::{sees_catalog, snapshot, visible_catalogs};
 
 /// A table or view.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,15 +32,14 @@ pub struct ListedSchema {
 
 impl ClientSession {
     /// The catalogs that exist for the session's identity, by name.
-    pub fn list_catalogs(&self) -> Vec<String> {
-        let access = self.engine().shared().access.load();
-        let sources = self.engine().shared().sources.load();
-        let names = sources.sources.iter().map(|source| source.name());
-        let visible =
-            |name: &&str| self.identity().is_administrator() || access.rules.sees_catalog(self.identity(), name);
-        let mut names: Vec<_> = names.filter(visible).map(str::to_owned).collect();
+    ///
+    /// # Errors
+    /// `Canceled`, `DeadlineExceeded`.
+    pub async fn list_catalogs(&self, ctx: &QueryContext) -> Result<Vec<String>> {
+        let ground = self.ground();
+        let mut names = visible_catalogs(&self.finder(&ground, ctx)).await?;
         names.sort();
-        names
+        Ok(names)
     }
 
     /// The schemas and tables of a catalog, by name; with their columns, which costs opening each table.
@@ -53,11 +52,11 @@ impl ClientSession {
         with_columns: bool,
         ctx: &QueryContext,
     ) -> Result<Vec<ListedSchema>> {
-        if !self.list_catalogs().iter().any(|name| name == catalog) {
+        let ground = self.ground();
+        if !sees_catalog(&self.finder(&ground, ctx), catalog).await? {
             let message = format!("catalog \"{catalog}\" does not exist");
             return Err(Error::new(ErrorKind::UndefinedCatalog, message));
         }
-        let ground = self.ground();
         let mut finder = self.finder(&ground, ctx);
         finder.catalog = catalog;
         let needs = CatalogNeeds {

@@ -3,22 +3,22 @@
 
 use std::sync::Arc;
 
-use contract::{Result, TableName, TableVersion};
+use contract::{Identity, Result, TableName, TableVersion};
 use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::TableReference;
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::Statement;
-use federation::TableKind;
+use federation::{Source, TableKind, TableSummary};
 use futures::{StreamExt, TryStreamExt, stream};
 use policy::TableAccess;
 use postgres_dialect::{
     CatalogNeeds, CatalogSnapshot, DatabaseEntry, RelationKind, RoleEntry, SchemaEntry, SessionFacts, TableEntry,
 };
 
-use crate::ClientSession;
 use crate::planning::TableFinder;
+use crate::{ClientSession, Engine};
 
 /// Tables that are opened at once to learn their columns.
 const OPEN_AT_ONCE: usize = 16;
@@ -42,6 +42,9 @@ pub(crate) fn session_facts(session: &ClientSession) -> SessionFacts {
 pub(crate) fn session_state(session: &ClientSession, facts: &Arc<SessionFacts>) -> Result<SessionState> {
     let mut state = session.engine().shared().template.clone();
     state.config_mut().options_mut().execution.time_zone = session.setting("TimeZone");
+    state.config_mut().set_extension(Arc::new(session.route()));
+    state.config_mut().set_extension(Arc::new(session.pushdown()));
+    state.config_mut().set_extension(Arc::clone(session.warnings()));
     // A timestamp with time zone, as in PostgreSQL, only when it knows the zone.
     let now = state
         .scalar_functions()
@@ -65,6 +68,8 @@ pub(crate) struct SystemCatalog {
     pub(crate) is_read: bool,
     /// What the statement reads.
     pub(crate) needs: CatalogNeeds,
+    engine: Engine,
+    identity: Arc<Identity>,
 }
 
 impl SystemCatalog {
@@ -74,6 +79,7 @@ impl SystemCatalog {
         finder: &TableFinder<'_>,
         needs: CatalogNeeds,
     ) -> Result<Self> {
+        let (engine, identity) = (session.engine().clone(), Arc::clone(session.identity()));
         if needs == CatalogNeeds::default() {
             let (facts, state) = (Arc::clone(session.facts()), Arc::clone(session.state()));
             return Ok(Self {
@@ -81,6 +87,8 @@ impl SystemCatalog {
                 state,
                 is_read: false,
                 needs,
+                engine,
+                identity,
             });
         }
         let mut facts = SessionFacts::clone(session.facts());
@@ -92,6 +100,8 @@ impl SystemCatalog {
             state,
             is_read: true,
             needs,
+            engine,
+            identity,
         })
     }
 
@@ -119,6 +129,10 @@ impl SystemCatalog {
         if written.catalog().is_some_and(|catalog| catalog != self.facts.database) {
             return Ok(None);
         }
+        if schema == "lakegate" && written.table() == "queries" {
+            let batch = self.engine.shared().queries.batch(&self.identity)?;
+            return Ok(Some(Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch]])?)));
+        }
         let Some(batch) = postgres_dialect::system_batch(schema, written.table(), &self.facts.catalog, &self.facts)?
         else {
             return Ok(None);
@@ -130,22 +144,14 @@ impl SystemCatalog {
 /// Everything of the finder's catalog that its identity may see.
 pub(crate) async fn snapshot(finder: &TableFinder<'_>, needs: CatalogNeeds) -> Result<Arc<CatalogSnapshot>> {
     let (identity, rules) = (finder.identity, &finder.access.rules);
-    let visible = |name: &str| identity.is_administrator() || rules.sees_catalog(identity, name);
-    let databases = finder
-        .sources
-        .sources
-        .iter()
-        .map(|source| source.name())
-        .filter(|name| visible(name));
-    let databases = databases.map(|name| DatabaseEntry { name: name.to_owned() }).collect();
+    let databases = visible_catalogs(finder).await?;
+    let databases = databases.into_iter().map(|name| DatabaseEntry { name }).collect();
     let mut schemas = Vec::new();
-    if let Some(source) = finder
-        .sources
-        .find(finder.catalog)
-        .filter(|source| visible(source.name()))
-    {
-        for schema in finder.ctx.race(source.schemas(finder.ctx)).await?? {
-            let tables = finder.ctx.race(source.tables(&schema, finder.ctx)).await??;
+    let source = finder.sources.find(finder.catalog);
+    let source = source.filter(|source| identity.is_administrator() || rules.sees_catalog(identity, source.name()));
+    if let Some(source) = source {
+        for schema in usable_schemas(finder, source).await? {
+            let tables = readable_tables(finder, source, &schema).await?;
             let may_see = |name: &TableName| !matches!(rules.table_access(identity, name), TableAccess::Hidden);
             let listed = tables.into_iter().filter_map(|table| {
                 let name = TableName::new(finder.catalog, &schema, &table.name);
@@ -165,6 +171,81 @@ pub(crate) async fn snapshot(finder: &TableFinder<'_>, needs: CatalogNeeds) -> R
         }
     }
     Ok(CatalogSnapshot::new(databases, schemas, role_entries(finder)))
+}
+
+/// The catalogs that exist for the finder's identity. One whose system cannot say so now is left out: the others are
+/// there all the same, and what is asked of that one says what is wrong.
+pub(crate) async fn visible_catalogs(finder: &TableFinder<'_>) -> Result<Vec<String>> {
+    let (identity, rules) = (finder.identity, &finder.access.rules);
+    let sources = finder.sources.sources.iter();
+    let sources = sources.filter(|source| identity.is_administrator() || rules.sees_catalog(identity, source.name()));
+    let asked = sources.map(|source| async move {
+        let usable = match source.privileges() {
+            Some(privileges) => privileges.may_use_catalog(identity).await,
+            None => Ok(true),
+        };
+        if let Err(error) = &usable {
+            tracing::debug!(catalog = source.name(), causes = error.causes(), "{error}");
+        }
+        usable.unwrap_or(false).then(|| source.name().to_owned())
+    });
+    let names = finder.ctx.race(futures::future::join_all(asked)).await?;
+    Ok(names.into_iter().flatten().collect())
+}
+
+/// Whether the catalog exists for the finder's identity.
+///
+/// # Errors
+/// What its system says if it cannot tell.
+pub(crate) async fn sees_catalog(finder: &TableFinder<'_>, catalog: &str) -> Result<bool> {
+    let identity = finder.identity;
+    let Some(source) = finder.sources.find(catalog) else {
+        return Ok(false);
+    };
+    if !identity.is_administrator() && !finder.access.rules.sees_catalog(identity, catalog) {
+        return Ok(false);
+    }
+    match source.privileges() {
+        Some(privileges) => finder.ctx.race(privileges.may_use_catalog(identity)).await?,
+        None => Ok(true),
+    }
+}
+
+async fn usable_schemas(finder: &TableFinder<'_>, source: &Arc<dyn Source>) -> Result<Vec<String>> {
+    let Some(privileges) = source.privileges() else {
+        return finder.ctx.race(source.schemas(finder.ctx)).await?;
+    };
+    finder
+        .ctx
+        .race(async {
+            if !privileges.may_use_catalog(finder.identity).await? {
+                return Ok(Vec::new());
+            }
+            let schemas = source.schemas(finder.ctx).await?;
+            privileges.usable_schemas(schemas, finder.identity).await
+        })
+        .await?
+}
+
+async fn readable_tables(
+    finder: &TableFinder<'_>,
+    source: &Arc<dyn Source>,
+    schema: &str,
+) -> Result<Vec<TableSummary>> {
+    let tables = finder.ctx.race(source.tables(schema, finder.ctx)).await??;
+    let Some(privileges) = source.privileges() else {
+        return Ok(tables);
+    };
+    // What rules hide costs no question.
+    let rules = &finder.access.rules;
+    let named = |table: &TableSummary| TableName::new(finder.catalog, schema, &table.name);
+    let open =
+        |table: &TableSummary| !matches!(rules.table_access(finder.identity, &named(table)), TableAccess::Hidden);
+    let tables = tables.into_iter().filter(open).collect();
+    finder
+        .ctx
+        .race(privileges.readable_tables(schema, tables, finder.identity))
+        .await?
 }
 
 async fn table_entry(

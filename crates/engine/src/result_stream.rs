@@ -8,6 +8,8 @@ use futures::stream::Stream;
 use futures::{FutureExt, StreamExt};
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::query_log::QueryReport;
+
 /// The batches of one answer, in order. It ends with the first error; dropping it stops the query.
 pub type ResultStream = Pin<Box<dyn Stream<Item = Result<RecordBatch>> + Send>>;
 
@@ -16,6 +18,7 @@ pub(crate) struct GuardedStream {
     inner: Option<SendableRecordBatchStream>,
     stop: futures::future::BoxFuture<'static, contract::Error>,
     _permit: Option<OwnedSemaphorePermit>,
+    report: QueryReport,
 }
 
 impl GuardedStream {
@@ -23,6 +26,7 @@ impl GuardedStream {
         inner: SendableRecordBatchStream,
         ctx: QueryContext,
         permit: Option<OwnedSemaphorePermit>,
+        report: QueryReport,
     ) -> ResultStream {
         let stop = async move {
             match ctx.race(std::future::pending::<()>()).await {
@@ -34,6 +38,7 @@ impl GuardedStream {
             inner: Some(inner),
             stop: stop.boxed(),
             _permit: permit,
+            report,
         })
     }
 }
@@ -48,16 +53,22 @@ impl Stream for GuardedStream {
         };
         if let Poll::Ready(error) = this.stop.poll_unpin(cx) {
             this.inner = None;
+            this.report.state = "canceled";
             return Poll::Ready(Some(Err(error)));
         }
         match inner.poll_next_unpin(cx) {
-            Poll::Ready(Some(Ok(batch))) => Poll::Ready(Some(Ok(batch))),
+            Poll::Ready(Some(Ok(batch))) => {
+                this.report.rows += batch.num_rows();
+                Poll::Ready(Some(Ok(batch)))
+            }
             Poll::Ready(Some(Err(error))) => {
                 this.inner = None;
+                this.report.state = "failed";
                 Poll::Ready(Some(Err(error.into())))
             }
             Poll::Ready(None) => {
                 this.inner = None;
+                this.report.state = "done";
                 Poll::Ready(None)
             }
             Poll::Pending => Poll::Pending,

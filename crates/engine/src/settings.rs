@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
-use contract::{Error, ErrorKind, Result};
+use contract::{Error, ErrorKind, PushdownLimit, PushdownMode, Result, Route};
 
 /// The longest value that is kept.
 const VALUE_BYTES_MAX: usize = 16 * 1024;
@@ -63,6 +63,9 @@ const MESSAGE_LEVELS: &[&str] = &[
 /// The version that clients are told; drivers choose their catalog statements by it.
 pub const SERVER_VERSION: &str = "16.4";
 
+/// [`PushdownLimit::ROWS_DEFAULT`] as SHOW gives it.
+const PUSHDOWN_ROWS: &str = "1000000";
+
 static DEFINITIONS: &[Definition] = &[
     reported("application_name", "", Check::Text),
     reported("client_encoding", "UTF8", Check::Encoding),
@@ -115,10 +118,12 @@ static DEFINITIONS: &[Definition] = &[
     tuned("idle_session_timeout", "0", Check::Milliseconds),
     tuned("jit", "off", Check::Boolean),
     tuned(
-        "lakegate.route",
-        "auto",
-        Check::OneOf(&["auto", "direct", "warehouse", "spark"]),
+        "lakegate.pushdown",
+        PushdownMode::Auto.word(),
+        Check::OneOf(&PushdownMode::WORDS),
     ),
+    tuned("lakegate.pushdown_rows", PUSHDOWN_ROWS, Check::Integer(0, i64::MAX)),
+    tuned("lakegate.route", Route::Auto.word(), Check::OneOf(&Route::WORDS)),
     tuned("lc_collate", "C", Check::Fixed),
     tuned("lc_ctype", "C.UTF-8", Check::Fixed),
     tuned("lc_messages", "C", Check::Text),
@@ -270,6 +275,20 @@ impl Settings {
     pub(crate) fn timeout(&self, name: &str) -> Option<Duration> {
         let milliseconds = milliseconds(&self.value(name))?;
         (milliseconds > 0).then(|| Duration::from_millis(milliseconds))
+    }
+
+    /// The way that work on remote tables is to take.
+    pub(crate) fn route(&self) -> Route {
+        self.value("lakegate.route").parse().unwrap_or_default()
+    }
+
+    /// What may come from remote systems for work that is done here.
+    pub(crate) fn pushdown(&self) -> PushdownLimit {
+        let rows = self.value("lakegate.pushdown_rows").parse();
+        PushdownLimit {
+            mode: self.value("lakegate.pushdown").parse().unwrap_or_default(),
+            rows: rows.unwrap_or(PushdownLimit::ROWS_DEFAULT),
+        }
     }
 
     /// The schemas that unqualified names are looked up in, in order; `$user` and `pg_catalog` are left out.
@@ -478,6 +497,26 @@ mod tests {
         ] {
             assert_eq!(settings.set(name, value).unwrap_err().kind(), kind, "{name}");
         }
+    }
+
+    #[test]
+    fn what_may_come_from_elsewhere_is_set() {
+        let mut settings = Settings::new("dana", false);
+        assert_eq!(settings.pushdown(), PushdownLimit::default());
+        settings.set("lakegate.pushdown", "STRICT").unwrap();
+        settings.set("lakegate.pushdown_rows", "12").unwrap();
+        let strict = PushdownLimit {
+            mode: PushdownMode::Strict,
+            rows: 12,
+        };
+        assert_eq!(settings.pushdown(), strict);
+        for (name, value) in [("lakegate.pushdown", "never"), ("lakegate.pushdown_rows", "-1")] {
+            let refused = settings.set(name, value).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::InvalidParameter, "{name}");
+        }
+        settings.reset("lakegate.pushdown").unwrap();
+        settings.reset("lakegate.pushdown_rows").unwrap();
+        assert_eq!(settings.pushdown(), PushdownLimit::default());
     }
 
     #[test]

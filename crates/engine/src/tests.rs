@@ -355,3 +355,44 @@ async fn cancellation_ends_a_stream() {
         Identity::administrator("a").fingerprint()
     );
 }
+
+#[tokio::test]
+async fn the_list_of_queries_shows_ones_own() {
+    let engine = engine();
+    let open = |user: &str| {
+        let identity = engine.identity(user).unwrap();
+        engine.open_session(identity, SessionOptions::default()).unwrap()
+    };
+    let (mut root, mut dora) = (open("root"), open("dora"));
+    run(&mut dora, "SELECT trip_id FROM trips").await.unwrap();
+    run(&mut root, "SELECT card FROM trips").await.unwrap();
+    let failing = run(&mut root, "SELECT 1 / (trip_id - 1) FROM trips").await;
+    assert!(failing.is_err());
+    let seen = "SELECT user_name, state, rows, route, query FROM lakegate.queries ORDER BY query_id";
+    let all = run(&mut root, seen).await.unwrap();
+    assert!(all.contains("|dora|done|1|direct|SELECTtrip_idFROMtrips|"), "{all}");
+    assert!(all.contains("|root|done|3|direct|SELECTcardFROMtrips|"), "{all}");
+    assert!(all.contains("|root|failed|0|direct|"), "{all}");
+    let own = run(&mut dora, seen).await.unwrap();
+    assert!(own.contains("SELECTtrip_id") && !own.contains("card"), "{own}");
+}
+
+#[tokio::test]
+async fn only_administrators_refresh_services() {
+    let refused = run(&mut session("dora"), "CALL lakegate.refresh('lake')")
+        .await
+        .unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::PermissionDenied);
+    let mut root = session("root");
+    assert_eq!(run(&mut root, "CALL lakegate.refresh('lake')").await.unwrap(), "CALL");
+    assert_eq!(run(&mut root, "CALL lakegate.refresh()").await.unwrap(), "CALL");
+    let unknown = run(&mut root, "CALL lakegate.refresh('sea')").await.unwrap_err();
+    assert_eq!(unknown.kind(), ErrorKind::UndefinedObject);
+    assert_eq!(unknown.hint(), Some("There are: lake."));
+    let unknown = run(&mut root, "CALL lakegate.reset()").await.unwrap_err();
+    assert_eq!(unknown.kind(), ErrorKind::UndefinedFunction);
+    assert_eq!(
+        run(&mut root, "CALL other()").await.unwrap_err().kind(),
+        ErrorKind::Unsupported
+    );
+}

@@ -5,6 +5,8 @@ use async_trait::async_trait;
 use contract::{QueryContext, Result, TableName, TableVersion};
 use datafusion::catalog::TableProvider;
 
+use crate::Privileges;
+
 /// What kind of relation a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TableKind {
@@ -43,6 +45,36 @@ pub struct SourceTable {
 pub trait Source: Debug + Send + Sync {
     /// The catalog's name, as in `catalog.schema.table`.
     fn name(&self) -> &str;
+
+    /// The name of the service that mounts it; several catalogs may come from one.
+    fn service(&self) -> &str {
+        self.name()
+    }
+
+    /// The schema that short names mean in a session of this catalog; none if the engine's own default is meant.
+    fn default_schema(&self) -> Option<&str> {
+        None
+    }
+
+    /// What the compute behind it says of its state, in words for people; none if there is none that tells. Nothing is
+    /// started by asking.
+    ///
+    /// # Errors
+    /// `SourceUnavailable` if the system does not answer, `SourceRejected` if it does not know the compute.
+    async fn compute_state(&self, ctx: &QueryContext) -> Result<Option<String>> {
+        let _ = ctx;
+        Ok(None)
+    }
+
+    /// Forgets what is kept of names, columns and credentials, so that the next use asks anew. For sources that look
+    /// each time there is nothing to do.
+    fn refresh(&self) {}
+
+    /// What the system lets its own users see of the catalog, if the service is to honour that: the engine asks it
+    /// for each table and listing. `None`: the gateway's rules decide alone.
+    fn privileges(&self) -> Option<&dyn Privileges> {
+        None
+    }
 
     /// The schemas that exist now, sorted, without repeats.
     ///

@@ -18,6 +18,9 @@ pub struct TableLocation {
     /// The store for the whole of `root`'s bucket or file system, made with the credentials of this table: never
     /// looked up by URL, so that two tables of one bucket cannot read with each other's credentials.
     pub store: Arc<dyn ObjectStore>,
+    /// Whether a catalog names the table. If that catalog manages the table's commits, the files alone may hold an
+    /// older state than it knows, and the table is refused as `Unsupported`.
+    pub in_catalog: bool,
 }
 
 /// Opens tables from their files, whatever catalog named them.

@@ -1,13 +1,12 @@
 //! Who sends a call and what it says beside its command.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use contract::{ErrorKind, Identity};
-use engine::{Credentials, Engine};
+use engine::{Credentials, Engine, Origin};
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Status};
 
@@ -42,10 +41,14 @@ impl Caller {
     /// # Errors
     /// One and the same, whatever is wrong with the proof.
     pub(crate) async fn of(engine: &Engine, metadata: &MetadataMap, extensions: &Extensions) -> Result<Self, Status> {
-        let Some(Peer(peer)) = extensions.get::<Peer>() else {
+        let Some(peer) = extensions.get::<Peer>() else {
             return Err(error::unauthenticated());
         };
-        let identity = identity(engine, metadata, peer.ip()).await?;
+        let origin = Origin {
+            peer: peer.address.ip(),
+            encrypted: peer.encrypted,
+        };
+        let identity = identity(engine, metadata, origin).await?;
         Ok(Self {
             identity,
             session: cookie(metadata),
@@ -55,28 +58,22 @@ impl Caller {
     }
 }
 
-async fn identity(engine: &Engine, metadata: &MetadataMap, peer: IpAddr) -> Result<Arc<Identity>, Status> {
+async fn identity(engine: &Engine, metadata: &MetadataMap, origin: Origin) -> Result<Arc<Identity>, Status> {
     let authenticated = match metadata.get("authorization") {
-        None => engine.authenticate(Credentials::None, peer),
+        None => engine.log_in(Credentials::None, origin).await,
         Some(proof) => {
             let proof = proof.to_str().map_err(|_| error::unauthenticated())?;
             let (scheme, rest) = proof.split_once(' ').ok_or_else(error::unauthenticated)?;
             let rest = rest.trim();
             if scheme.eq_ignore_ascii_case("bearer") {
-                engine.authenticate(Credentials::Bearer(rest), peer)
+                engine.log_in(Credentials::Bearer(rest), origin).await
             } else if scheme.eq_ignore_ascii_case("basic") {
                 let (user, password) = user_and_password(rest).ok_or_else(error::unauthenticated)?;
-                let engine = engine.clone();
-                let check = move || {
-                    let credentials = Credentials::Password {
-                        user: &user,
-                        password: &password,
-                    };
-                    engine.authenticate(credentials, peer)
+                let credentials = Credentials::Password {
+                    user: &user,
+                    password: &password,
                 };
-                tokio::task::spawn_blocking(check)
-                    .await
-                    .map_err(|_| error::panicked())?
+                engine.log_in(credentials, origin).await
             } else {
                 return Err(error::unauthenticated());
             }

@@ -20,7 +20,10 @@ const OPENING_BYTES: usize = 24 + 9;
 
 /// Where a call came from.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    pub(crate) encrypted: bool,
+}
 
 /// A stream in clear or in TLS.
 pub(crate) enum Transport {
@@ -79,7 +82,10 @@ impl Connected for Connection {
     type ConnectInfo = Peer;
 
     fn connect_info(&self) -> Peer {
-        Peer(self.peer)
+        Peer {
+            address: self.peer,
+            encrypted: matches!(self.transport, Transport::Tls(_)),
+        }
     }
 }
 

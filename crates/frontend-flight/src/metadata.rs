@@ -58,7 +58,7 @@ impl Facts {
         let batch = match command.clone() {
             Command::CommandGetCatalogs(command) => {
                 let mut builder = command.into_builder();
-                for name in client.list_catalogs() {
+                for name in client.list_catalogs(&client.query_context()).await? {
                     builder.append(name);
                 }
                 builder.build()
@@ -115,7 +115,8 @@ async fn tables(command: CommandGetTables, client: &ClientSession) -> Result<Bui
     Ok(builder.build())
 }
 
-/// The catalogs asked for. One whose source is away is left out if all are asked for: the others are still there.
+/// The catalogs asked for. One whose source is away, or asks for a login of its own, is left out if all are asked for:
+/// the others are still there.
 async fn listed(
     client: &ClientSession,
     catalog: Option<&str>,
@@ -123,7 +124,7 @@ async fn listed(
 ) -> Result<Vec<(String, Vec<ListedSchema>)>> {
     let ctx = client.query_context();
     let mut listed = Vec::new();
-    for name in client.list_catalogs() {
+    for name in client.list_catalogs(&ctx).await? {
         if catalog.is_some_and(|asked| asked != name) {
             continue;
         }
@@ -131,7 +132,13 @@ async fn listed(
             Ok(schemas) => listed.push((name, schemas)),
             Err(error)
                 if catalog.is_none()
-                    && matches!(error.kind(), ErrorKind::SourceUnavailable | ErrorKind::SourceThrottled) =>
+                    && matches!(
+                        error.kind(),
+                        ErrorKind::SourceUnavailable
+                            | ErrorKind::SourceThrottled
+                            | ErrorKind::PermissionDenied
+                            | ErrorKind::InvalidAuthorization
+                    ) =>
             {
                 tracing::warn!(catalog = name, %error, "a catalog is left out of a listing");
             }

@@ -141,7 +141,10 @@ impl fmt::Display for WireError {
 /// Something that a client should know beside its answer.
 pub(crate) fn notice(error: &Error) -> NoticeResponse {
     let severity = match error.kind() {
-        ErrorKind::ActiveTransaction | ErrorKind::NoActiveTransaction | ErrorKind::InFailedTransaction => "WARNING",
+        ErrorKind::ActiveTransaction
+        | ErrorKind::NoActiveTransaction
+        | ErrorKind::InFailedTransaction
+        | ErrorKind::LimitExceeded => "WARNING",
         _ => "NOTICE",
     };
     NoticeResponse::new(WireError::of(error, None).fields(severity))

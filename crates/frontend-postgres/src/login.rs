@@ -1,10 +1,13 @@
-//! Who the client is: trust, or SCRAM. Whatever goes wrong is fatal: no error of a directory, a password or a setting
-//! leaves a connection that can be used.
+//! Who the client is: trust, SCRAM, or a token in the place of a password. Whatever goes wrong is fatal: no error of a
+//! directory, a password or a setting leaves a connection that can be used.
 
 use std::sync::Arc;
 
 use contract::{Error, ErrorKind, Identity};
-use engine::{ClientSession, Engine, FrontEnd, LoginGuard, LoginMethod, ScramVerifier, SessionOptions, Shutdown};
+use engine::{
+    ClientSession, Credentials, Engine, FrontEnd, LoginGuard, LoginMethod, Origin, ScramVerifier, SessionOptions,
+    Shutdown,
+};
 use pgwire::messages::startup::{Authentication, BackendKeyData, NegotiateProtocolVersion, SecretKey};
 
 use crate::cancel::{CancelRegistry, Entry};
@@ -89,6 +92,7 @@ async fn authenticate(opened: &mut Opened, engine: &Engine) -> Result<Arc<Identi
     };
     match engine.login_method(&user, opened.peer.is_loopback()) {
         LoginMethod::Trust => identity(),
+        LoginMethod::Token => by_token(opened, engine, &user).await,
         LoginMethod::Refuse => {
             let unknown = Error::new(
                 ErrorKind::InvalidAuthorization,
@@ -107,6 +111,37 @@ async fn authenticate(opened: &mut Opened, engine: &Engine) -> Result<Arc<Identi
             Err(None) => Err(wire::Failure::Gone),
         },
     }
+}
+
+/// Asks for the password in clear, and takes it for a token. Nobody is asked for it where others could read along.
+async fn by_token(opened: &mut Opened, engine: &Engine, user: &str) -> Result<Arc<Identity>, wire::Failure> {
+    let origin = Origin {
+        peer: opened.peer,
+        encrypted: opened.tls,
+    };
+    if !origin.encrypted && !origin.peer.is_loopback() {
+        let error = WireError::new(
+            "28000",
+            format!("user \"{user}\" logs in by a token, which is taken over TLS only"),
+        );
+        return Err(error
+            .with_hint("Set sslmode=require, or whatever the client calls it.")
+            .into());
+    }
+    let wire = &mut opened.wire;
+    wire.writer.put(&Authentication::CleartextPassword);
+    wire.writer.flush().await.map_err(|_| wire::Failure::Gone)?;
+    let frame = wire.reader.frame(Stage::Login).await?.ok_or(wire::Failure::Gone)?;
+    let mut reader = Reader(&frame.body);
+    let password = reader.text()?;
+    if !reader.0.is_empty() {
+        return Err(WireError::protocol("malformed password message").into());
+    }
+    let proven = engine.log_in(Credentials::Password { user, password }, origin).await;
+    proven.map_err(|error| {
+        tracing::info!(user, peer = %origin.peer, "login by token failed");
+        WireError::of(&error, None).into()
+    })
 }
 
 /// The SASL dialogue. Whoever guessed too often goes through it like everybody, and fails whatever the proof says:

@@ -17,8 +17,8 @@ use crate::run::{Exchange, Session};
 use crate::url;
 
 /// `GET /api/v2`
-pub(crate) fn services(exchange: &Exchange, session: &Session<'_>) -> Result<Response<AnswerBody>, Refusal> {
-    let names = session.session.list_catalogs();
+pub(crate) async fn services(exchange: &Exchange, session: &Session<'_>) -> Result<Response<AnswerBody>, Refusal> {
+    let names = session.guarded(session.session.list_catalogs(&session.ctx)).await?;
     listed(exchange, vec![text("name", names.into_iter().map(Some))], None)
 }
 

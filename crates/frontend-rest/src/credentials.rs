@@ -6,8 +6,8 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use contract::{Error, Identity};
-use engine::{Credentials, Engine};
+use contract::Identity;
+use engine::{Credentials, Engine, Origin};
 use hyper::header::{AUTHORIZATION, HOST, ORIGIN};
 use hyper::{HeaderMap, StatusCode};
 
@@ -30,30 +30,23 @@ enum Shown {
     Bearer(String),
 }
 
-/// The identity behind a request with these headers from `peer`.
+/// The identity behind a request with these headers from there.
 ///
 /// # Errors
 /// 400 for credentials that cannot be read or of which there are two, 401 for those that prove nothing.
-pub(crate) async fn identify(engine: &Engine, headers: &HeaderMap, peer: IpAddr) -> Result<Arc<Identity>, Refusal> {
+pub(crate) async fn identify(engine: &Engine, headers: &HeaderMap, origin: Origin) -> Result<Arc<Identity>, Refusal> {
     let shown = shown(headers)?;
     if shown == Shown::None && !is_for_this_machine(headers) {
         let refusal = Refusal::http(StatusCode::UNAUTHORIZED, "no credentials were sent");
         return Err(refusal.with_hint("A page of another origin must send credentials."));
     }
-    let engine = engine.clone();
-    let check = move || {
-        let credentials = match &shown {
-            Shown::None => Credentials::None,
-            Shown::Password { user, password } => Credentials::Password { user, password },
-            Shown::ApiKey(key) => Credentials::ApiKey(key),
-            Shown::Bearer(token) => Credentials::Bearer(token),
-        };
-        engine.authenticate(credentials, peer)
+    let credentials = match &shown {
+        Shown::None => Credentials::None,
+        Shown::Password { user, password } => Credentials::Password { user, password },
+        Shown::ApiKey(key) => Credentials::ApiKey(key),
+        Shown::Bearer(token) => Credentials::Bearer(token),
     };
-    // A password takes some milliseconds of computing.
-    let identity = tokio::task::spawn_blocking(check)
-        .await
-        .map_err(|error| Error::internal("authentication broke off").with_source(error))?;
+    let identity = engine.log_in(credentials, origin).await;
     identity.map_err(|error| {
         let hint = "Send Authorization: Basic or Bearer, or X-API-Key.";
         let error = if error.hint().is_none() {

@@ -156,7 +156,7 @@ async fn route(
     match route {
         Route::Alive | Route::Ready | Route::Services => {
             only(&pairs, &[])?;
-            catalog::services(exchange, &exchange.session(None).await?)
+            catalog::services(exchange, &exchange.session(None).await?).await
         }
         Route::Resources { service } => {
             only(&pairs, &[])?;

@@ -9,7 +9,8 @@ use arrow_array::RecordBatch;
 use contract::{Error, ErrorKind, QueryContext};
 use datafusion_common::ScalarValue;
 use engine::{
-    ClientSession, Engine, FrontEnd, Outcome, PreparedStatement, ResultStream, SessionOptions, Shutdown, StatementText,
+    ClientSession, Engine, FrontEnd, Origin, Outcome, PreparedStatement, ResultStream, SessionOptions, Shutdown,
+    StatementText,
 };
 use futures::{FutureExt, StreamExt};
 use hyper::{HeaderMap, Response, StatusCode};
@@ -56,7 +57,11 @@ impl Exchange {
     /// # Errors
     /// 400 and 401 about the credentials, 403 if this door is closed to the user, 404 for an unknown service.
     pub(crate) async fn session(&self, service: Option<&str>) -> Result<Session<'_>, Refusal> {
-        let identity = credentials::identify(&self.door.engine, &self.headers, self.peer).await?;
+        let origin = Origin {
+            peer: self.peer,
+            encrypted: self.door.options.tls.is_some(),
+        };
+        let identity = credentials::identify(&self.door.engine, &self.headers, origin).await?;
         let options = SessionOptions {
             catalog: service.map(str::to_owned),
             front_end: FrontEnd::Rest,

@@ -10,6 +10,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan};
 
 use crate::barrier::BarrierExec;
+use crate::remote_scan::RemoteScanExec;
 
 /// A logical plan as indented lines. It holds the user's own expressions only: rules are planned inside the scan.
 pub fn render_logical(plan: &LogicalPlan) -> String {
@@ -35,6 +36,12 @@ fn write_node(plan: &Arc<dyn ExecutionPlan>, depth: usize, administrator: bool, 
     text.push('\n');
     if let (Some(barrier), true) = (plan.downcast_ref::<BarrierExec>(), administrator) {
         write_node(barrier.input(), depth + 1, administrator, text)?;
+    }
+    // A statement that carries rules tells what they are.
+    if let Some(remote) = plan.downcast_ref::<RemoteScanExec>()
+        && (administrator || remote.reads().ruled.is_empty())
+    {
+        write_node(remote.input(), depth + 1, administrator, text)?;
     }
     children
         .into_iter()

@@ -10,7 +10,7 @@ use datafusion::catalog::{ScanArgs, ScanResult, Session, TableProvider};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Column, Constraints, Result, Statistics, TableReference, internal_err};
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder, TableProviderFilterPushDown, TableType};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
 use crate::access::TableRules;
@@ -30,6 +30,22 @@ pub struct PresentedTable {
     name: TableName,
     stamp: Stamp,
     kind: Kind,
+}
+
+/// What a [`PresentedTable`] stands for.
+#[derive(Debug, Clone, Copy)]
+pub enum Presented<'a> {
+    /// The table itself.
+    Full(&'a Arc<dyn TableProvider>),
+    /// What rules leave of it.
+    Ruled {
+        /// The table's scan below the row filter.
+        rows: &'a LogicalPlan,
+        /// One expression over `rows` for each column of `schema`, masks among them.
+        columns: &'a [Expr],
+        /// The visible columns.
+        schema: &'a SchemaRef,
+    },
 }
 
 #[derive(Debug)]
@@ -103,8 +119,20 @@ impl PresentedTable {
         matches!(self.kind, Kind::Restricted { .. })
     }
 
+    /// What stands behind it, for a writer of SQL that puts the same rules into another system's statement.
+    pub fn presented(&self) -> Presented<'_> {
+        match &self.kind {
+            Kind::Full(inner) => Presented::Full(inner),
+            Kind::Restricted { rules, .. } => Presented::Ruled {
+                rows: &rules.rows,
+                columns: &rules.columns,
+                schema: &rules.schema,
+            },
+        }
+    }
+
     /// Whether `filter` may be evaluated inside a scan of this table.
-    pub(crate) fn admits(&self, filter: &Expr) -> bool {
+    pub fn admits(&self, filter: &Expr) -> bool {
         match &self.kind {
             Kind::Full(_) => true,
             Kind::Restricted { open, .. } => is_leakproof(filter, open),

@@ -14,7 +14,7 @@ use datafusion::datasource::sink::DataSinkExec;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::source_as_provider;
 use datafusion::functions_table::generate_series::GenerateSeriesTable;
-use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
+use datafusion::logical_expr::{Expr, Extension, LogicalPlan, TableScan};
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::explain::ExplainExec;
@@ -25,7 +25,9 @@ use datafusion::physical_plan::work_table::WorkTableExec;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 
 use crate::barrier::BarrierExec;
+use crate::delegated_plan::DelegatedPlan;
 use crate::presented_table::PresentedTable;
+use crate::remote_scan::RemoteScanExec;
 use crate::stamp::Stamp;
 use crate::system_table::SystemTable;
 
@@ -132,8 +134,17 @@ pub(crate) fn verify_logical(
     loop {
         while let Some(node) = open.pop() {
             check_node(node)?;
-            if let LogicalPlan::TableScan(scan) = node {
-                check_scan(scan, stamp, admitted, restricted, &mut barriers)?;
+            match node {
+                LogicalPlan::TableScan(scan) => check_scan(scan, stamp, admitted, restricted, &mut barriers)?,
+                LogicalPlan::Extension(extension) => {
+                    let delegated = delegated(extension)?;
+                    let inner = verify_logical(delegated.plan().clone(), stamp, admitted, restricted)?;
+                    check_delegated(delegated, &inner)?;
+                    for (name, count) in inner.barriers {
+                        *barriers.entry(name).or_insert(0) += count;
+                    }
+                }
+                _ => {}
             }
             subqueries.extend(subqueries_of(node)?);
             open.extend(node.inputs());
@@ -179,7 +190,6 @@ fn check_node(node: &LogicalPlan) -> Result<()> {
             | LogicalPlan::Ddl(_)
             | LogicalPlan::Copy(_)
             | LogicalPlan::Statement(_)
-            | LogicalPlan::Extension(_)
             | LogicalPlan::DescribeTable(_)
     );
     if refused {
@@ -189,6 +199,34 @@ fn check_node(node: &LogicalPlan) -> Result<()> {
         )))
     } else {
         Ok(())
+    }
+}
+
+fn delegated(extension: &Extension) -> Result<&DelegatedPlan> {
+    let node = extension.node.as_any().downcast_ref::<DelegatedPlan>();
+    node.ok_or_else(|| {
+        let name = extension.node.name();
+        Error::internal(format!("an optimizer made a node that is not allowed: {name}"))
+    })
+}
+
+/// What the remote statement declares to read is what its sub-plan reads: no table as it is that rules stand before,
+/// and rules as often as the sub-plan has them.
+fn check_delegated(delegated: &DelegatedPlan, inner: &OptimizedPlan) -> Result<()> {
+    let reads = delegated.reads();
+    let open = reads.open.iter().find(|table| !inner.admitted.contains(*table));
+    if let Some(table) = open {
+        return Err(Error::internal(format!(
+            "a remote statement reads {table} without its rules"
+        )));
+    }
+    let lost = inner
+        .barriers
+        .iter()
+        .find(|(table, count)| reads.ruled.get(*table).copied().unwrap_or(0) < (**count).max(1));
+    match lost {
+        Some((table, _)) => Err(Error::internal(format!("a remote statement lost the rules of {table}"))),
+        None => Ok(()),
     }
 }
 
@@ -247,6 +285,19 @@ fn verify_physical(
             *barriers.entry(barrier.table().clone()).or_insert(0) += 1;
             // Below a barrier only its own table and those that its rules name are read.
             verify_physical(barrier.input(), barrier.reads(), &mut BTreeMap::new())?;
+            continue;
+        }
+        if let Some(remote) = node.downcast_ref::<RemoteScanExec>() {
+            let reads = remote.reads();
+            if !reads.open.iter().all(|table| admitted.contains(table)) {
+                return Err(uncovered(
+                    "a remote statement that is not covered by the access rules",
+                    plan,
+                ));
+            }
+            for (table, count) in &reads.ruled {
+                *barriers.entry(table.clone()).or_insert(0) += count;
+            }
             continue;
         }
         let children = node.children();

@@ -121,6 +121,13 @@ pub enum Command {
     },
     /// LOCK TABLE.
     Lock(Vec<ast::ObjectName>),
+    /// CALL of a procedure in the schema `lakegate`.
+    Call {
+        /// The procedure's name, without schema.
+        procedure: String,
+        /// The values for its parameters.
+        arguments: Vec<ast::Expr>,
+    },
     /// A statement that PostgreSQL has and that is not offered here.
     Other {
         /// Its command tag, as in `cannot execute INSERT in a read-only transaction`.
@@ -166,6 +173,7 @@ impl Command {
             Self::Unlisten(_) => "UNLISTEN",
             Self::Notify { .. } => "NOTIFY",
             Self::Lock(_) => "LOCK TABLE",
+            Self::Call { .. } => "CALL",
         }
     }
 }

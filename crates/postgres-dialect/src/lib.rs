@@ -26,7 +26,10 @@ pub use command::{
     ForceQuote, IsolationLevel, OtherKind, ParsedStatement, TransactionModes,
 };
 pub use dialect::LakegateDialect;
-pub use functions::{STATEMENT_TIMESTAMP, aggregate_functions, operators, scalar_functions, session_functions};
+pub use functions::{
+    NUMERIC_DIVIDE, STATEMENT_TIMESTAMP, aggregate_functions, numeric_divide, operators, scalar_functions,
+    session_functions, sum,
+};
 pub use names::{quote_identifier, quote_literal, split_name};
 pub use object_names::{object_name, show_object_names};
 pub use parse::{Limits, parse, parse_question_marks};

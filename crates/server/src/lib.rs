@@ -21,6 +21,7 @@ pub mod command;
 pub mod config;
 pub mod demo;
 mod doors;
+mod embedding;
 mod location;
 mod output;
 mod policy_test;
@@ -31,6 +32,7 @@ mod sql;
 mod wiring;
 
 pub use contract::{DataException, Error, ErrorKind, Identity, QueryContext, Result, TableName, TableVersion};
+pub use embedding::engine_from_file;
 pub use engine::{
     AccessConfig, ClientSession, Engine, EngineBuilder, EngineOptions, FrontEnd, Frontend, LoginMethod, Outcome,
     PreparedStatement, ResultStream, ScramVerifier, SessionOptions, Shutdown, StatementText, TransactionStatus,

@@ -11,7 +11,7 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::config::{self, Config, Listen, ServiceConfig, ServiceKind};
+use crate::config::{self, Config, Listen, ServiceConfig};
 use crate::doors::{self, Doors};
 use crate::rule_check;
 use crate::wiring::Setup;
@@ -105,12 +105,14 @@ impl Reloader {
         let config = self.setup.read_again()?;
         self.check_reachable(&config)?;
         let access = self.setup.access(&config)?;
+        let login = self.setup.token_login(&config)?;
         // Before anything changes.
         doors.check_tls()?;
         // Sources that stay as they are keep their open tables.
-        if config.services != self.services || config.services.iter().any(has_secret_file) {
+        if config.services != self.services || config.services.iter().any(has_files) {
             self.engine.reload_sources(self.setup.sources(&config)?)?;
             self.services.clone_from(&config.services);
+            self.engine.reload_token_login(login);
         }
         doors.reload_tls()?;
         self.engine.reload_access(access.clone());
@@ -144,11 +146,8 @@ impl Reloader {
     }
 }
 
-fn has_secret_file(service: &ServiceConfig) -> bool {
-    match &service.kind {
-        ServiceKind::Delta { storage, .. } => storage.values().any(|secret| secret.file().is_some()),
-        ServiceKind::Databricks(_) | ServiceKind::Unity { .. } | ServiceKind::Spark { .. } => false,
-    }
+fn has_files(service: &ServiceConfig) -> bool {
+    !service.kind.files().is_empty()
 }
 
 fn fingerprint(files: &[PathBuf]) -> u64 {

@@ -1,13 +1,18 @@
 //! From a configuration to an engine: the one place that knows every kind of service.
 
+mod databricks;
+mod spark;
+mod users;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use contract::{Error, ErrorKind, Result};
-use engine::{AccessConfig, Engine, EngineOptions, ScramVerifier, UnknownUsers, UserEntry};
-use federation::Source;
+use engine::{AccessConfig, Engine, EngineOptions, ScramVerifier, TokenLogin, UnknownUsers, UserEntry};
+use federation::{RemoteEngine, Source, TableOpener};
 use source_delta::{DeltaFolder, DeltaOpener, DeltaOptions};
+use source_spark::SparkCatalog;
 
 use crate::config::{AccessSection, Config, EngineConfig, Secret, ServiceConfig, ServiceKind};
 use crate::demo::{self, DemoFolder};
@@ -39,6 +44,7 @@ pub(crate) struct Setup {
     /// Keeps the demo's folder in use.
     pub(crate) demo: Option<DemoFolder>,
     opener: Arc<DeltaOpener>,
+    users: users::Users,
 }
 
 impl Setup {
@@ -56,6 +62,7 @@ impl Setup {
                 config,
                 demo: Some(demo),
                 opener,
+                users: users::Users::default(),
             });
         }
         let file = origin.config.clone().or_else(|| {
@@ -75,7 +82,18 @@ impl Setup {
             config,
             demo: None,
             opener,
+            users: users::Users::default(),
         })
+    }
+
+    /// Of a configuration that was read already.
+    pub(crate) fn of(config: Config) -> Self {
+        Self {
+            config,
+            demo: None,
+            opener: DeltaOpener::new(DeltaOptions::default()),
+            users: users::Users::default(),
+        }
     }
 
     /// Reads the file again.
@@ -103,13 +121,15 @@ impl Setup {
             sources.push(folder as Arc<dyn Source>);
         }
         for service in &config.services {
-            sources.push(self.source(service)?);
+            sources.extend(self.sources_of(service)?);
         }
         Ok(sources)
     }
 
-    fn source(&self, service: &ServiceConfig) -> Result<Arc<dyn Source>> {
+    /// The catalogs of one service.
+    fn sources_of(&self, service: &ServiceConfig) -> Result<Vec<Arc<dyn Source>>> {
         let name = &service.name;
+        let opener = Arc::clone(&self.opener) as Arc<dyn TableOpener>;
         match &service.kind {
             ServiceKind::Delta {
                 location,
@@ -122,13 +142,53 @@ impl Setup {
                     options.insert(key.clone(), value.expose().to_owned());
                 }
                 let opener = Arc::clone(&self.opener);
-                Ok(DeltaFolder::new(name, location.clone(), options, schema, opener)?)
+                let folder = DeltaFolder::new(name, location.clone(), options, schema, opener)?;
+                Ok(vec![folder as Arc<dyn Source>])
             }
-            ServiceKind::Databricks(_) | ServiceKind::Unity { .. } | ServiceKind::Spark { .. } => {
-                let word = service.kind.word();
-                let message =
-                    format!("service \"{name}\": services of type \"{word}\" are not available in this build");
-                Err(Error::new(ErrorKind::Configuration, message).with_hint("Services of type \"delta\" are."))
+            ServiceKind::Databricks(config) => {
+                let users = self.users.of(service, config)?;
+                databricks::databricks(service, config, &opener, users)
+            }
+            ServiceKind::Unity {
+                url,
+                spark,
+                access_token,
+                catalogs,
+                storage,
+            } => {
+                let spark = spark.as_ref().map(|address| spark::Server {
+                    service: name,
+                    key: "spark",
+                    address,
+                    token: None,
+                    ca: None,
+                });
+                let server = databricks::UnityServer {
+                    service: name,
+                    url,
+                    access_token: access_token.as_ref(),
+                    catalogs,
+                    storage,
+                };
+                let spark = spark.map(spark::Server::engine).transpose()?;
+                server.sources(&opener, spark.map(|engine| engine as Arc<dyn RemoteEngine>))
+            }
+            ServiceKind::Spark {
+                workspace_url,
+                catalog,
+                access_token,
+                ca,
+                schema,
+            } => {
+                let server = spark::Server {
+                    service: name,
+                    key: "workspace_url",
+                    address: workspace_url,
+                    token: access_token.as_ref(),
+                    ca: ca.as_deref(),
+                };
+                let catalog = SparkCatalog::new(name, catalog.as_deref(), schema.as_deref(), server.engine()?);
+                Ok(vec![catalog as Arc<dyn Source>])
             }
         }
     }
@@ -145,6 +205,17 @@ impl Setup {
         }
     }
 
+    /// Who says whose a token of a user is.
+    ///
+    /// # Errors
+    /// `Configuration` if services are to be read with tokens that nobody could show, or should not.
+    pub(crate) fn token_login(&self, config: &Config) -> Result<Option<Arc<dyn TokenLogin>>> {
+        match self.demo {
+            Some(_) => Ok(None),
+            None => self.users.login(config),
+        }
+    }
+
     /// The engine over all of it.
     ///
     /// # Errors
@@ -154,7 +225,8 @@ impl Setup {
         for source in self.sources(&self.config)? {
             builder = builder.source(source);
         }
-        builder.access(self.access(&self.config)?).build()
+        let login = self.token_login(&self.config)?;
+        builder.access(self.access(&self.config)?).token_login(login).build()
     }
 }
 

@@ -183,6 +183,7 @@ impl DeltaFolder {
             name: name.clone(),
             root,
             store: Arc::clone(&self.store),
+            in_catalog: false,
         };
         self.opener.open(&location, version, ctx).await
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use contract::{QueryContext, Result, TableVersion};
+use contract::{Error, QueryContext, Result, TableVersion};
 use delta_kernel::Engine;
 use delta_kernel_default_engine::DefaultEngineBuilder;
 use delta_kernel_default_engine::executor::tokio::TokioMultiThreadExecutor;
@@ -103,6 +103,13 @@ impl DeltaOpener {
         let Some(version) = handle.version(version, &location.name).await? else {
             return Ok(None);
         };
+        if location.in_catalog && version.snapshot.table_configuration().is_catalog_managed() {
+            let message = format!(
+                "the commits of table \"{}\" are managed by its catalog",
+                location.name.table
+            );
+            return Err(Error::unsupported(message).with_hint("Its files alone may hold an older state."));
+        }
         let files = Arc::new(handle.data_files(&location.name));
         let state = version.state;
         let comment = version.comment.clone();

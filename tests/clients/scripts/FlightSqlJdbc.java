@@ -112,6 +112,8 @@ public class FlightSqlJdbc {
     }
 
     public static void main(String[] arguments) throws Exception {
+        // The driver logs each refusal with its stack, before the error that a failure is about.
+        java.util.logging.LogManager.getLogManager().reset();
         try (Connection connection = connect()) {
             same(query(connection, "SELECT current_user"), List.of("dana"), "who");
             same(connection.isValid(5), true, "valid");
@@ -317,27 +319,49 @@ public class FlightSqlJdbc {
         }
     }
 
-    static void cancel(Connection connection) throws Exception {
-        for (String table : new String[] {"waits", "endless"}) {
-            try (Statement statement = connection.createStatement(); Connection other = connect()) {
-                AtomicBoolean ended = new AtomicBoolean();
-                Thread thread = new Thread(() -> {
-                    try {
-                        until(() -> open(other, table) > 0);
-                        // The first may come before the driver has a stream that it could cancel.
-                        while (!ended.get() && open(other, table) > 0) {
-                            statement.cancel();
-                        }
-                    } catch (SQLException end) {
-                        System.out.println("cannot cancel: " + end);
+    /**
+     * Whether the reader was told of the cancel. Driver 18.3 closes what another thread may be reading at that moment: the
+     * rows then seem to end, or an error of its own comes (mended in its source since). Whatever the server says is told.
+     */
+    static boolean cancelled(Connection connection, String table) throws Exception {
+        boolean told = false;
+        try (Statement statement = connection.createStatement(); Connection other = connect()) {
+            AtomicBoolean ended = new AtomicBoolean();
+            Thread thread = new Thread(() -> {
+                try {
+                    until(() -> ended.get() || open(other, table) > 0);
+                    // The first may come before the driver has a stream that it could cancel.
+                    while (!ended.get() && open(other, table) > 0) {
+                        statement.cancel();
                     }
-                });
-                thread.start();
-                fails(() -> read(statement, table), "ancel");
+                } catch (SQLException | RuntimeException end) {
+                    System.out.println("cannot cancel: " + end);
+                }
+            });
+            thread.start();
+            try {
+                read(statement, table);
+            } catch (SQLException | RuntimeException error) {
+                told = error.toString().contains("ancel");
+                boolean ofServer = error instanceof SQLException || error.getClass().getSimpleName().equals("FlightRuntimeException");
+                if (ofServer && !told) {
+                    throw new AssertionError("a cancel is told as another error", error);
+                }
+            } finally {
                 ended.set(true);
                 thread.join();
             }
-            until(() -> open(connection, table) == 0);
+        }
+        until(() -> open(connection, table) == 0);
+        return told;
+    }
+
+    static void cancel(Connection connection) throws Exception {
+        for (String table : new String[] {"waits", "endless"}) {
+            int tries = 0;
+            while (!cancelled(connection, table)) {
+                same(++tries < 20, true, "a cancel that is told, of " + table);
+            }
         }
         try (Statement statement = connection.createStatement()) {
             statement.setQueryTimeout(1);

@@ -18,12 +18,13 @@ use arrow_flight::{
 };
 use futures::{TryStreamExt, stream};
 use prost::Message;
+use system_tests::attack_tables::Twin;
 use system_tests::transport::Failure;
 use system_tests::transport_flight::{failure, log_in};
 use system_tests::transport_grpc_record::RecordedClient;
 use tonic::{Code, Request, Status};
 
-use super::world::{Twin, World};
+use super::world::World;
 
 pub(super) async fn client(world: &World, user: &str) -> RecordedClient {
     log_in(world.flight, user, Some(world.recorder.clone())).await

@@ -10,13 +10,14 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Int32Type, Schema, i256};
 use arrow_flight::error::FlightError;
+use system_tests::attack_tables::{Twin, card};
 use system_tests::transport::Failure;
 use system_tests::transport_flight::failure;
 use system_tests::transport_grpc_record::RecordedClient;
 
 use super::flight::{client, fetch, lines, ticket};
 use super::literals::HOSTILE;
-use super::world::{Twin, World, card};
+use super::world::World;
 
 fn batch(values: Vec<ArrayRef>) -> RecordBatch {
     let fields = values

@@ -9,8 +9,10 @@ use datafusion::common::DFSchemaRef;
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNodeCore, lit};
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 
-use super::statements::REFUSALS;
-use super::world::{Twin, World, canaries_in, contains};
+use system_tests::attack_statements::REFUSALS;
+use system_tests::attack_tables::{Twin, canaries_in, contains};
+
+use super::world::World;
 
 /// `trips` in the plain crate, cut down by a condition in a view.
 async fn plain(world: &World, row_filter: &str) -> SessionContext {

@@ -2,7 +2,9 @@
 
 use tokio_postgres::NoTls;
 
-use super::world::{Twin, World};
+use system_tests::attack_tables::Twin;
+
+use super::world::World;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn settings_change_no_right() {

@@ -4,13 +4,14 @@
 use datafusion::sql::sqlparser::ast::Value;
 use engine::{Engine, EngineOptions};
 use frontend_postgres::PostgresOptions;
+use system_tests::attack_tables::{Twin, access};
 use system_tests::server::TestServer;
 use system_tests::transport::Transport;
 use system_tests::transport_flight::Flight;
 use system_tests::transport_rest::Rest;
 use system_tests::transport_wire::wire_transports;
 
-use super::world::{Twin, World, access};
+use super::world::World;
 use crate::lake;
 
 pub(crate) const HOSTILE: [&str; 14] = [

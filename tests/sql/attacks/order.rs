@@ -1,6 +1,8 @@
 //! A07, A15, A36: what does not exist and what is withheld look the same; old versions have the same rules.
 
-use super::world::{Twin, World, contains};
+use system_tests::attack_tables::{Twin, contains};
+
+use super::world::World;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hidden_and_absent_are_one() {

@@ -2,10 +2,11 @@
 //! filters, orders and pages.
 
 use serde_json::{Value, json};
+use system_tests::attack_tables::{Twin, card};
 use system_tests::transport_rest::{Http, Reply, basic};
 
 use super::literals::HOSTILE;
-use super::world::{Twin, World, card};
+use super::world::World;
 
 /// Every format, JSON first.
 const FORMATS: [&str; 4] = [

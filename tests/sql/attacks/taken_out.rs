@@ -16,6 +16,7 @@ use engine::AccessConfig;
 use frontend_flight::FlightOptions;
 use frontend_rest::RestOptions;
 use policy::{BarrierExec, PresentedTable, RuleScope, Stamp, TableAccess, authorize, guarded_physical_rules, harden};
+use system_tests::attack_tables::{Twin, access, canaries_in};
 use system_tests::flight_server::FlightServer;
 use system_tests::memory_source::MemorySource;
 use system_tests::transport_flight::Flight;
@@ -23,7 +24,7 @@ use system_tests::transport_recorder::Recorder;
 use system_tests::transport_rest::{Rest, RestServer};
 use system_tests::transport_wire::wire_transports;
 
-use super::world::{Twin, World, access, canaries_in};
+use super::world::World;
 use crate::lake;
 
 const PROBE: &str = "SELECT count(*) FROM trips WHERE CAST(region AS INT) > 0";

@@ -2,20 +2,10 @@
 
 use system_tests::transport::Transport;
 
-use super::statements::{ANA, DORA, Expect};
-use super::world::{Twin, World, card, told};
+use system_tests::attack_statements::{ANA, DORA, Expect, MORE, told};
+use system_tests::attack_tables::{Twin, card};
 
-/// Statements beside those of the list: plans and the catalog.
-const MORE: &[&str] = &[
-    "EXPLAIN SELECT count(*) FROM trips WHERE CAST(region AS INT) > 0",
-    "EXPLAIN SELECT * FROM trips WHERE card_number = 'x'",
-    "EXPLAIN VERBOSE SELECT count(*), min(trip_id), max(card_number) FROM trips",
-    "SELECT table_schema, table_name FROM information_schema.tables",
-    "SELECT table_name, column_name, ordinal_position, is_nullable FROM information_schema.columns WHERE table_schema = 'rides'",
-    "SELECT relname, reltuples, relpages, relnatts FROM pg_class",
-    "SELECT attname, attnum FROM pg_attribute WHERE attrelid = 'trips'::regclass",
-    "SELECT nspname FROM pg_namespace",
-];
+use super::world::World;
 
 async fn doors(world: &World, user: &str) -> Vec<Box<dyn Transport>> {
     let mut doors = world.doors(user).await;

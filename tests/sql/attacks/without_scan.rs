@@ -7,8 +7,10 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 
-use super::statements::REFUSALS;
-use super::world::{Twin, World, access};
+use system_tests::attack_statements::REFUSALS;
+use system_tests::attack_tables::{Twin, access};
+
+use super::world::World;
 
 /// In the plain crate none of them has a scan of the table that it is about.
 #[tokio::test]

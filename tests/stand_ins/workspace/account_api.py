@@ -30,7 +30,7 @@ class AccountApi:
             "id": principal.identity,
             "userName": principal.application_id or principal.name,
             "displayName": principal.name,
-            "active": True,
+            "active": principal.active,
             "emails": [{"type": "work", "value": principal.name, "primary": True}],
             "groups": [
                 {"display": group, "value": str(place), "type": "direct"}

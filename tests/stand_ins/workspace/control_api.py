@@ -7,6 +7,7 @@ from typing import Any
 from .http_messages import Response
 from .materialise import Materialiser
 from .entra_api import EntraApi
+from .identity_provider import IdentityProvider
 from .refusals import Refusal
 from .routing import Call, Route
 from .sessions import Sessions
@@ -45,6 +46,7 @@ class ControlApi:
         self._materialiser = materialiser
         self._entra = entra
         self._engine_address = engine_address
+        self._identity_provider = IdentityProvider(world.principals, world.clock)
 
     def routes(self) -> list[Route]:
         journal = {"after": INT64, "path": TEXT, "secrets": BOOLEAN, "bodies": BOOLEAN}
@@ -71,6 +73,7 @@ class ControlApi:
             post("tables/drop", self._drop_table),
             post("principals/remove", self._remove_principal),
             post("tokens/revoke", self._revoke),
+            post("subject-tokens", self._subject_token),
             post("machine-identity", self._machine_identity),
             post("warehouses", self._set_warehouse),
             post("scripts", self._script),
@@ -139,6 +142,11 @@ class ControlApi:
     def _revoke(self, call: Call) -> dict[str, Any]:
         body = self._body(call)
         return {"revoked": self._world.principals.revoke(body.get("principal"), body.get("origin"))}
+
+    def _subject_token(self, call: Call) -> dict[str, Any]:
+        body = self._body(call)
+        lifetime, claims = float(body.get("lifetime", 600)), body.get("claims", {})
+        return _judged(lambda: {"token": self._identity_provider.token(body["subject"], lifetime, claims)})
 
     def _machine_identity(self, call: Call) -> dict[str, Any]:
         self._entra.machine_identity = self._body(call).get("principal")

@@ -27,6 +27,7 @@ _RULES: tuple[tuple[str, str, str], ...] = (
         "42703",
     ),
     (r"invalid argument: found|expected something else|end of input|syntax error", "PARSE_SYNTAX_ERROR", "42601"),
+    (r"remainder by zero", "REMAINDER_BY_ZERO", "22012"),
     (r"divide by zero|division by zero", "DIVIDE_BY_ZERO", "22012"),
     (r"can't cast value .* to type|out of range|overflow", "NUMERIC_VALUE_OUT_OF_RANGE", "22003"),
     (r"cannot cast string|cannot parse|error parsing|invalid .* format", "CAST_INVALID_INPUT", "22018"),

@@ -30,21 +30,8 @@ python_with "pysail==$PYSAIL" "pyspark-client==$PYSPARK_CLIENT" "pyarrow==$PYARR
 
 # The JDBC driver is for the tests alone: without Java they say so.
 if need java default-jdk-headless && need mvn maven; then
-    if [ ! -f "databricks-jdbc-$DATABRICKS_JDBC.jar" ]; then
-        mkdir -p java
-        cat >java/pom.xml <<POM
-<project>
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>stand-ins</groupId><artifactId>stand-ins</artifactId><version>1</version><packaging>pom</packaging>
-  <dependencies><dependency>
-    <groupId>com.databricks</groupId><artifactId>databricks-jdbc</artifactId><version>$DATABRICKS_JDBC</version>
-  </dependency></dependencies>
-</project>
-POM
-        mvn -q -B -f java/pom.xml dependency:copy-dependencies -DoutputDirectory="$folder/java/jars" -DincludeScope=runtime >&2
-        cp "java/jars/databricks-jdbc-$DATABRICKS_JDBC.jar" "databricks-jdbc-$DATABRICKS_JDBC.jar"
-        cp "databricks-jdbc-$DATABRICKS_JDBC.jar" databricks-jdbc.jar
-    fi
+    jars_in java "com.databricks:databricks-jdbc:$DATABRICKS_JDBC"
+    cp "java/jars/databricks-jdbc-$DATABRICKS_JDBC.jar" databricks-jdbc.jar
 fi
 
 echo "$folder"

@@ -25,6 +25,8 @@ class Principal:
     application_id: str | None = None
     groups: list[str] = field(default_factory=list)
     administrator: bool = False
+    # SCIM's word for a user that was locked: its tokens answer who they are, and nothing else.
+    active: bool = True
     personal_tokens: list[str] = field(default_factory=list)
     client_secrets: list[str] = field(default_factory=list)
     # Entra service principals that are no workspace users need the management token besides.

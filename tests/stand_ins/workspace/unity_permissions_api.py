@@ -6,6 +6,8 @@ from typing import Any
 
 from .catalog import CatalogEntry, SchemaEntry, TableEntry
 from .grants import PRIVILEGES
+from .paging import Pager
+from .principals import ACCOUNT_USERS
 from .refusals import Refusal, violation
 from .routing import Call, Route
 from .shapes import BOOLEAN, PAGING, TEXT, Field
@@ -25,6 +27,7 @@ class UnityPermissionsApi:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._pager = Pager(world.settings, world.dialect)
 
     def routes(self) -> list[Route]:
         query = {**PAGING, "principal": TEXT}
@@ -113,7 +116,7 @@ class UnityPermissionsApi:
         return self._assignments(found)
 
     def _is_group(self, name: str) -> bool:
-        return name == "account users" or any(name in found.groups for found in self._world.principals.all())
+        return name == ACCOUNT_USERS or any(name in found.groups for found in self._world.principals.all())
 
     def _effective(self, call: Call) -> dict[str, Any]:
         entry = self._entry(call)
@@ -122,6 +125,8 @@ class UnityPermissionsApi:
         names: set[str] | None = None
         if wanted is not None:
             named = self._world.principals.find(wanted)
+            if named is None and not self._is_group(wanted):
+                raise Refusal("principal_missing", f"Could not find principal with name {wanted}")
             names = named.grant_names if named is not None else {wanted}
         by_principal: dict[str, list[dict[str, str]]] = {}
         for found in self._world.grants.effective(entry):
@@ -133,11 +138,13 @@ class UnityPermissionsApi:
             if (found.kind, found.full_name.lower()) != (call.path["kind"], call.path["name"].lower()):
                 shown |= {"inherited_from_type": found.kind.upper(), "inherited_from_name": found.full_name}
             by_principal.setdefault(found.principal, []).append(shown)
-        return {
-            "privilege_assignments": [
-                {"principal": name, "privileges": privileges} for name, privileges in by_principal.items()
-            ]
+        page, following = self._pager.page(sorted(by_principal), lambda name: name, call.query, lambda name: True)
+        answer: dict[str, Any] = {
+            "privilege_assignments": [{"principal": name, "privileges": by_principal[name]} for name in page]
         }
+        if following is not None:
+            answer["next_page_token"] = following
+        return answer
 
     def _policies(self, call: Call) -> dict[str, Any]:
         entry = self._entry(call)

@@ -77,6 +77,7 @@ impl ClientSession {
             // Nobody can notify: listening waits for nothing, and a lock has nothing to keep out.
             Command::Listen(_) | Command::Unlisten(_) | Command::Lock(_) => Ok(Outcome::command(parsed.command.tag())),
             Command::Notify { .. } => Err(Error::unsupported("NOTIFY is not supported")),
+            Command::Call { procedure, arguments } => self.call(procedure, arguments, &statement.whole, ctx).await,
             Command::Other { tag, kind } => Err(self.refuse(tag, *kind)),
         }
     }

@@ -102,7 +102,7 @@ impl ClientSession {
         let schema = Arc::clone(&planned.schema);
         let start = async {
             let executable = self.executable(query, statement, planned, parameters, &own).await?;
-            self.run(executable, &own).await
+            self.run(executable, &statement.whole, &own).await
         };
         let stream = ctx.race(start).await??;
         let rows = Arc::new(Mutex::new(Rows { stream, rest: None }));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use contract::{Error, QueryContext, Result};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::physical_plan::ExecutionPlan;
 use futures::StreamExt;
 use postgres_dialect::{Command, Explain, ExplainFormat};
 
@@ -47,11 +48,16 @@ impl ClientSession {
             .executable(query, &prepared.statement, planned, values, ctx)
             .await?;
         let administrator = self.identity.is_administrator();
+        // Sizes of files tell of rows that rules hide.
+        let routes = match administrator || !executable.is_guarded() {
+            true => planned.routes(&self.state).await?,
+            false => Vec::new(),
+        };
         let plan = Arc::clone(executable.plan());
         let mut measured = None;
         if explain.analyze {
             let started = std::time::Instant::now();
-            let mut stream = self.run(executable, ctx).await?;
+            let mut stream = self.run(executable, &statement.whole, ctx).await?;
             let mut rows = 0;
             while let Some(batch) = stream.next().await {
                 rows += batch?.num_rows();
@@ -64,12 +70,33 @@ impl ClientSession {
             return Outcome::lines(explain_schema(explain), vec![vec![text]], "EXPLAIN");
         }
         let mut lines: Vec<String> = rendered.lines().map(str::to_owned).collect();
+        lines.extend(routes);
+        lines.extend(federation::explain_kept(&plan, administrator));
         if let Some((rows, milliseconds)) = measured {
+            lines.extend(remote_lines(&plan, administrator));
             lines.push(format!("Rows: {rows}"));
             lines.push(format!("Execution Time: {milliseconds:.3} ms"));
         }
         Outcome::lines(explain_schema(explain), vec![lines], "EXPLAIN")
     }
+}
+
+/// What the remote statements of a plan brought.
+fn remote_lines(plan: &Arc<dyn ExecutionPlan>, administrator: bool) -> Vec<String> {
+    let parts = federation::remote_parts(plan).into_iter();
+    let seen = parts.filter(|part| administrator || !part.ruled);
+    seen.map(|part| {
+        let milliseconds = part.elapsed.as_secs_f64() * 1000.0;
+        let keys = match part.join_keys {
+            0 => String::new(),
+            keys => format!(", join_keys={keys}"),
+        };
+        format!(
+            "Remote: service={}, route={}, rows={}, bytes={}{keys}, time={milliseconds:.3} ms",
+            part.service, part.route, part.rows, part.bytes
+        )
+    })
+    .collect()
 }
 
 /// The one column of an answer.

@@ -5,6 +5,7 @@ mod cursor;
 mod explain;
 mod explain_json;
 mod outcome;
+mod procedure;
 mod query;
 mod transaction;
 
@@ -16,6 +17,7 @@ use contract::{Error, ErrorKind, Identity, QueryContext, Result};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::execution::session_state::SessionState;
+use federation::Warnings;
 use postgres_dialect::{Command, SessionFacts};
 
 use self::cursor::Cursor;
@@ -62,6 +64,8 @@ pub struct ClientSession {
     prepared: HashMap<String, Arc<PreparedStatement>>,
     cursors: HashMap<String, Cursor>,
     notices: Vec<Error>,
+    /// What plans that run have to say.
+    warnings: Arc<Warnings>,
     reported: Vec<(String, String)>,
     limits: postgres_dialect::Limits,
 }
@@ -81,10 +85,10 @@ impl ClientSession {
         }
         let catalog = default_catalog(&engine, &identity, options.catalog)?;
         let mut settings = Settings::new(identity.user(), identity.is_administrator());
-        settings.set_initial(
-            "search_path",
-            &postgres_dialect::quote_identifier(&engine.shared().options.default_schema),
-        )?;
+        let sources = engine.shared().sources.load_full();
+        let of_catalog = sources.find(&catalog).and_then(|source| source.default_schema());
+        let schema = of_catalog.unwrap_or(&engine.shared().options.default_schema);
+        settings.set_initial("search_path", &postgres_dialect::quote_identifier(schema))?;
         for (name, value) in &options.settings {
             settings.set_initial(name, value)?;
         }
@@ -101,6 +105,7 @@ impl ClientSession {
             prepared: HashMap::new(),
             cursors: HashMap::new(),
             notices: Vec::new(),
+            warnings: Arc::default(),
             reported,
             limits: postgres_dialect::Limits::default(),
         };
@@ -258,7 +263,9 @@ impl ClientSession {
 
     /// Notices since the last call, oldest first.
     pub fn take_notices(&mut self) -> Vec<Error> {
-        std::mem::take(&mut self.notices)
+        let mut notices = std::mem::take(&mut self.notices);
+        notices.extend(self.warnings.take());
+        notices
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -275,6 +282,18 @@ impl ClientSession {
 
     pub(crate) fn process_id(&self) -> i32 {
         self.process_id
+    }
+
+    pub(crate) fn route(&self) -> contract::Route {
+        self.settings.route()
+    }
+
+    pub(crate) fn pushdown(&self) -> contract::PushdownLimit {
+        self.settings.pushdown()
+    }
+
+    pub(crate) fn warnings(&self) -> &Arc<Warnings> {
+        &self.warnings
     }
 
     pub(crate) fn search_path(&self) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! Planning and running queries.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use contract::{Error, ErrorKind, QueryContext, Result};
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
@@ -15,6 +16,7 @@ use super::{ClientSession, Outcome};
 use crate::even_batches::even;
 use crate::metadata::SystemCatalog;
 use crate::planning::{PlanKey, Planned, PlanningSession, TableFinder, convert};
+use crate::query_log::QueryReport;
 use crate::result_stream::{GuardedStream, ResultStream};
 use crate::statement::{PreparedStatement, StatementText};
 
@@ -68,6 +70,8 @@ impl ClientSession {
                 catalog: self.catalog.clone(),
                 search_path: self.settings.value("search_path"),
                 time_zone: self.settings.value("TimeZone"),
+                route: self.settings.route(),
+                pushdown: self.settings.pushdown(),
                 declared: Vec::new(),
             },
             moments: self.transaction.moments(),
@@ -174,7 +178,7 @@ impl ClientSession {
         ctx: &QueryContext,
     ) -> Result<ResultStream> {
         let executable = self.executable(query, text, planned, values, ctx).await?;
-        let mut stream = self.run(executable, ctx).await?;
+        let mut stream = self.run(executable, &text.whole, ctx).await?;
         match stream.next().await {
             Some(Err(error)) if is_vanished(&error) => Err(error),
             first => Ok(Box::pin(futures::stream::iter(first).chain(stream))),
@@ -190,16 +194,34 @@ impl ClientSession {
     ) -> Result<(SchemaRef, ResultStream)> {
         let planned = self.plan(query, text, &[], ctx).await?;
         let executable = self.executable(query, text, &planned, Vec::new(), ctx).await?;
-        Ok((Arc::clone(&planned.schema), self.run(executable, ctx).await?))
+        Ok((
+            Arc::clone(&planned.schema),
+            self.run(executable, &text.whole, ctx).await?,
+        ))
     }
 
     /// Starts a plan once there is room for one more query.
-    pub(super) async fn run(&self, executable: ExecutablePlan, ctx: &QueryContext) -> Result<ResultStream> {
+    pub(super) async fn run(
+        &self,
+        executable: ExecutablePlan,
+        text: &Arc<str>,
+        ctx: &QueryContext,
+    ) -> Result<ResultStream> {
+        let report = QueryReport {
+            log: Arc::clone(&self.engine.shared().queries),
+            id: ctx.id,
+            identity: Arc::clone(&self.identity),
+            text: Arc::clone(text),
+            plan: Arc::clone(executable.plan()),
+            started: Instant::now(),
+            rows: 0,
+            state: "canceled",
+        };
         let admission = Arc::clone(&self.engine.shared().admission);
         let permit = ctx.race(admission.acquire_owned()).await?;
         let stream = execute_stream(Arc::clone(executable.plan()), self.state.task_ctx())?;
         let stream = if executable.is_guarded() { even(stream) } else { stream };
-        Ok(GuardedStream::start(stream, ctx.clone(), permit.ok()))
+        Ok(GuardedStream::start(stream, ctx.clone(), permit.ok(), report))
     }
 }
 

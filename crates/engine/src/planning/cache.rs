@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use contract::{PushdownLimit, Route};
 use datafusion::arrow::datatypes::DataType;
 use policy::Stamp;
 
@@ -24,6 +25,8 @@ pub(crate) struct PlanKey {
     pub(crate) catalog: String,
     pub(crate) search_path: String,
     pub(crate) time_zone: String,
+    pub(crate) route: Route,
+    pub(crate) pushdown: PushdownLimit,
     pub(crate) declared: Vec<Option<DataType>>,
 }
 

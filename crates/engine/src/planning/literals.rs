@@ -4,9 +4,12 @@
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result, ScalarValue};
+use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::logical_expr::expr::{BinaryExpr, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::{NamePreserver, coerce_plan_expr_for_schema};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, RecursiveQuery};
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, RecursiveQuery};
+use postgres_dialect::NUMERIC_DIVIDE;
 
 /// Makes each integer literal of a plan that was just bound as narrow as PostgreSQL reads it.
 pub(crate) fn narrow_integers(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -16,9 +19,13 @@ pub(crate) fn narrow_integers(plan: LogicalPlan) -> Result<LogicalPlan> {
             return Ok(Transformed::no(plan));
         }
         let names = NamePreserver::new(&plan);
+        let schema = merge_schema(&plan.inputs());
         let narrowed = plan.map_expressions(|expr| {
             let name = names.save(&expr);
-            let narrowed = expr.transform_up(|expr| Ok(narrow(expr)))?;
+            let narrowed = expr.transform_up(|expr| match expr {
+                Expr::ScalarFunction(call) => whole_quotient(call, &schema),
+                other => Ok(narrow(other)),
+            })?;
             Ok(if narrowed.transformed {
                 narrowed.update_data(|expr| name.restore(expr))
             } else {
@@ -55,6 +62,22 @@ fn as_work_table(mut query: RecursiveQuery) -> Result<LogicalPlan> {
         (query.static_term, query.recursive_term) = (first?, then?);
     }
     Ok(LogicalPlan::RecursiveQuery(query))
+}
+
+/// A quotient that was planned as one of `numeric`, since the sum of a literal was one of bigint by then, and is one of
+/// integers.
+fn whole_quotient(mut call: ScalarFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let whole = |operand: &Expr| operand.get_type(schema).map(|data_type| data_type.is_integer());
+    if call.func.name() == NUMERIC_DIVIDE
+        && let [left, right] = call.args.as_mut_slice()
+        && whole(left)?
+        && whole(right)?
+    {
+        let operand = |operand: &mut Expr| Box::new(std::mem::take(operand));
+        let quotient = BinaryExpr::new(operand(left), Operator::Divide, operand(right));
+        return Ok(Transformed::yes(Expr::BinaryExpr(quotient)));
+    }
+    Ok(Transformed::no(Expr::ScalarFunction(call)))
 }
 
 fn narrow(expr: Expr) -> Transformed<Expr> {

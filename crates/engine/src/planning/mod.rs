@@ -4,6 +4,8 @@ mod binder;
 mod bounded_functions;
 mod cache;
 mod checked_arithmetic;
+mod coalesce;
+mod exact_averages;
 mod lateral;
 mod literals;
 mod mixed_numbers;

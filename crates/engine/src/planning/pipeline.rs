@@ -70,6 +70,14 @@ impl Planned {
         self.needs
     }
 
+    /// Which ways the tables are read, for EXPLAIN; nothing where the plan is made for each execution.
+    pub(crate) async fn routes(&self, state: &SessionState) -> Result<Vec<String>> {
+        match &self.optimized {
+            Some(optimized) => federation::explain_routes(optimized.plan(), state).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// For whom and under which rules it was planned.
     pub(crate) fn stamp(&self) -> policy::Stamp {
         self.authorized.stamp()
@@ -154,10 +162,10 @@ impl PlanningSession<'_> {
     /// Whatever the optimizer evaluates and finds wrong, or a plan that lost its cover.
     pub(crate) async fn executable(&self, planned: &Planned, values: Vec<ScalarValue>) -> Result<ExecutablePlan> {
         if let (Some(physical), Some(optimized)) = (&planned.physical, &planned.optimized) {
-            return optimized.executable(reset_plan_states(Arc::clone(physical))?);
+            return optimized.executable(self.ready(reset_plan_states(Arc::clone(physical))?)?);
         }
         let optimized = match (&planned.optimized, values.is_empty()) {
-            (Some(optimized), true) => return optimized.executable(self.physical(optimized).await?),
+            (Some(optimized), true) => return optimized.executable(self.ready(self.physical(optimized).await?)?),
             (Some(optimized), false) if !planned.gains_from_values => {
                 let plan = optimized
                     .plan()
@@ -173,7 +181,12 @@ impl PlanningSession<'_> {
                 planned.authorized.optimized(plan)?
             }
         };
-        optimized.executable(self.physical(&optimized).await?)
+        optimized.executable(self.ready(self.physical(&optimized).await?)?)
+    }
+
+    /// What belongs to one execution alone.
+    fn ready(&self, physical: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+        federation::ready(physical, self.state)
     }
 
     fn optimize(&self, authorized: &AuthorizedPlan, text: &str) -> Result<OptimizedPlan> {
@@ -200,6 +213,13 @@ impl PlanningSession<'_> {
 
     async fn physical(&self, optimized: &OptimizedPlan) -> Result<Arc<dyn ExecutionPlan>> {
         let planner = self.state.query_planner();
+        // Only now are the values of parameters in the plan, which a remote statement carries.
+        let cut = self
+            .ctx
+            .race(federation::push_down(optimized.plan(), self.state))
+            .await??;
+        let cut = cut.map(|plan| optimized.clone().map(|_| Ok(plan))).transpose()?;
+        let optimized = cut.as_ref().unwrap_or(optimized);
         Ok(self
             .ctx
             .race(planner.create_physical_plan(optimized.plan(), self.state))

@@ -25,6 +25,8 @@ pub(crate) struct OpenedTable {
     pub(crate) name: TableName,
     pub(crate) version: TableVersion,
     pub(crate) state: u64,
+    /// Whether only a rule reads it: with the rule's rights, not the user's.
+    pub(crate) by_rule: bool,
 }
 
 /// The tables of one statement.
@@ -103,6 +105,9 @@ impl TableFinder<'_> {
         if matches!(access, TableAccess::Hidden) {
             return Ok(None);
         }
+        if !self.is_permitted(name).await? {
+            return Ok(None);
+        }
         let Some(table) = self.open(name, version).await? else {
             return Ok(None);
         };
@@ -110,6 +115,7 @@ impl TableFinder<'_> {
             name: name.clone(),
             version,
             state: table.state,
+            by_rule: false,
         };
         let stamp = Stamp::new(self.identity, self.access.version);
         match access {
@@ -141,6 +147,7 @@ impl TableFinder<'_> {
                 name: referenced.clone(),
                 version: TableVersion::Latest,
                 state: other.state,
+                by_rule: true,
             });
             named.insert(referenced, Arc::clone(&other.provider));
         }
@@ -156,6 +163,16 @@ impl TableFinder<'_> {
             PresentedTable::restricted(name, Arc::clone(&table.provider), rules, self.identity, scope, stamp)?;
         self.presented.0.insert(key, Arc::clone(&provider));
         Ok((provider, all))
+    }
+
+    /// Whether the system that has the table lets this identity read it, where its service is to honour that. Asked
+    /// at each statement, for tables that a transaction holds too.
+    async fn is_permitted(&self, name: &TableName) -> Result<bool> {
+        let source = self.sources.find(&name.catalog);
+        match source.and_then(|source| source.privileges()) {
+            Some(privileges) => self.ctx.race(privileges.may_read(name, self.identity)).await?,
+            None => Ok(true),
+        }
     }
 
     async fn open(&self, name: &TableName, version: TableVersion) -> Result<Option<Arc<SourceTable>>> {
@@ -175,12 +192,15 @@ impl TableFinder<'_> {
         Ok(table)
     }
 
-    /// Whether each table is still in the state that a plan was made over.
+    /// Whether each table is still in the state that a plan was made over, and may still be read.
     ///
     /// # Errors
     /// What the source says.
     pub(crate) async fn unchanged(&self, tables: &[OpenedTable]) -> Result<bool> {
         let same = tables.iter().map(|table| async {
+            if !table.by_rule && !self.is_permitted(&table.name).await? {
+                return Ok(false);
+            }
             let now = self.open(&table.name, table.version).await?;
             Ok::<_, Error>(now.is_some_and(|now| now.state == table.state))
         });

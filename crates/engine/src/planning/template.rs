@@ -3,18 +3,26 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use contract::{Error, ErrorKind, Result};
+use datafusion::catalog::Session;
 use datafusion::config::{ConfigOptions, Dialect};
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::config::SessionConfig;
+use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::{Analyzer, AnalyzerRule};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 
 use super::bounded_functions::bound_functions;
 use super::checked_arithmetic::CheckedArithmetic;
+use super::coalesce::coalesce_of_bytes;
+use super::exact_averages::ExactAverages;
 use super::mixed_numbers::MixedNumbers;
 use super::yielding_joins::YieldingJoins;
 use crate::EngineOptions;
@@ -70,6 +78,7 @@ pub(crate) fn template_state(options: &EngineOptions) -> Result<SessionState> {
     rules.push(Arc::new(YieldingJoins));
     let mut state = builder
         .with_physical_optimizer_rules(rules)
+        .with_query_planner(Arc::new(Planner))
         .with_analyzer_rules(analyzer_rules())
         .build();
     for function in postgres_dialect::scalar_functions() {
@@ -80,13 +89,31 @@ pub(crate) fn template_state(options: &EngineOptions) -> Result<SessionState> {
     }
     state.register_expr_planner(postgres_dialect::operators())?;
     bound_functions(&mut state)?;
+    coalesce_of_bytes(&mut state)?;
     Ok(state)
+}
+
+/// DataFusion's planner, which also knows sub-plans that run elsewhere.
+#[derive(Debug)]
+struct Planner;
+
+#[async_trait]
+impl QueryPlanner for Planner {
+    async fn create_physical_plan(
+        &self,
+        plan: &LogicalPlan,
+        session: &dyn Session,
+    ) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
+        let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(policy::DelegatedPlanner)]);
+        planner.create_physical_plan(plan, session).await
+    }
 }
 
 /// DataFusion's, with the types that PostgreSQL gives settled before its coercion, and arithmetic that raises after it.
 fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     let mut rules = Analyzer::new().rules;
     rules.insert(0, Arc::new(MixedNumbers));
+    rules.push(Arc::new(ExactAverages::new()));
     rules.push(Arc::new(CheckedArithmetic::new()));
     rules
 }
@@ -98,6 +125,7 @@ fn configure(options: &mut ConfigOptions) {
     // Timestamps of year 1 and 9999 in old files must not wrap.
     options.execution.parquet.coerce_int96 = Some("us".to_owned());
     options.execution.collect_statistics = true;
+    options.optimizer.hash_join_inlist_pushdown_max_distinct_values = federation::JOIN_KEYS_MAX;
     policy::harden(options);
 }
 

@@ -43,12 +43,24 @@ const LOOKUPS: [&str; 20] = [
 pub fn needs_catalog(statement: &Statement) -> CatalogNeeds {
     let mut finder = Finder::default();
     let _ = statement.visit(&mut finder);
+    if finder.counts_columns && !finder.found.columns {
+        finder.found.columns = may_show_their_number(statement);
+    }
     finder.found
+}
+
+/// Whether a statement that reads `pg_class` may show how many columns a table has: opening every table of a large
+/// catalog for a list of names would take minutes.
+fn may_show_their_number(statement: &Statement) -> bool {
+    let text = statement.to_string().to_lowercase();
+    text.contains("relnatts") || text.contains('*') || text.contains("table ")
 }
 
 #[derive(Default)]
 struct Finder {
     found: CatalogNeeds,
+    /// `pg_class` is read, whose `relnatts` is all that it says of columns.
+    counts_columns: bool,
 }
 
 impl Visitor for Finder {
@@ -63,7 +75,10 @@ impl Visitor for Finder {
         };
         if relation::find(schema, table).is_some() {
             self.found.objects = true;
-            self.found.columns |= needs_columns(schema, table);
+            match (schema, table.as_str()) {
+                ("pg_catalog", "pg_class") => self.counts_columns = true,
+                _ => self.found.columns |= needs_columns(schema, table),
+            }
         }
         ControlFlow::Continue(())
     }
@@ -113,4 +128,34 @@ fn is_object_type(data_type: &DataType) -> bool {
     ["regclass", "regnamespace", "regrole"]
         .iter()
         .any(|name| text.contains(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Command, Limits, parse};
+
+    #[test]
+    fn names_alone_open_no_table() {
+        for (sql, columns) in [
+            ("SELECT relname FROM pg_catalog.pg_class c", false),
+            (
+                "SELECT c.relname, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace",
+                false,
+            ),
+            ("SELECT relname, relnatts FROM pg_class", true),
+            ("SELECT * FROM pg_class", true),
+            ("TABLE pg_class", true),
+            (
+                "SELECT relname FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid",
+                true,
+            ),
+        ] {
+            let Command::Query(statement) = parse(sql, &Limits::default()).unwrap().remove(0).command else {
+                panic!("{sql}")
+            };
+            let needs = needs_catalog(&statement);
+            assert_eq!((needs.objects, needs.columns), (true, columns), "{sql}");
+        }
+    }
 }

@@ -22,6 +22,7 @@ mod scalar;
 mod session;
 mod single_value;
 mod strings;
+mod sums;
 mod to_moment;
 
 use std::sync::Arc;
@@ -36,7 +37,9 @@ pub(crate) use moment_text::{date, date_text, interval_text, timestamp_text};
 pub(crate) use numeric_cast::{NUMERIC, numeric_cast};
 pub use operators::operators;
 pub(crate) use operators::{folded, numeric_shape};
+pub use quotients::{NUMERIC_DIVIDE, divide as numeric_divide};
 pub(crate) use single_value::SINGLE_VALUE;
+pub use sums::sum;
 
 /// The functions that depend on nothing but their arguments: register them once, in the state that all sessions
 /// share. They replace DataFusion's where one has the same name.
@@ -55,7 +58,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
 
 /// The aggregates that rewritten statements call, and those that PostgreSQL understands otherwise than DataFusion.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
-    vec![single_value::single_value(), quotients::average()]
+    vec![single_value::single_value(), quotients::average(), sums::sum()]
 }
 
 /// The functions that look at a session: who it is, its settings, its catalog. Register them in the session's own

@@ -9,7 +9,7 @@ use arrow_array::{Array, Decimal128Array};
 use arrow_schema::{DataType, FieldRef};
 use contract::{DataException, Error};
 use datafusion::arrow::datatypes::i256;
-use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
+use datafusion::common::{Result, ScalarValue, exec_err, internal_err, plan_err};
 use datafusion::functions_aggregate::average::avg_udaf;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
@@ -20,13 +20,13 @@ use datafusion::logical_expr::{
 
 use super::math::{PRECISION_MAX, overflow, power_of_ten};
 
+/// What the division of `numeric` is called in plans.
+pub const NUMERIC_DIVIDE: &str = "numeric_divide";
 /// Digits behind the point of a quotient, at least.
 const QUOTIENT_SCALE: i8 = 16;
-/// What DataFusion's average adds to the scale of its argument.
-const AVERAGE_ADDS: i8 = 4;
 
-/// Division of two `numeric`, or of one and an integer.
-pub(super) fn divide() -> Arc<ScalarUDF> {
+/// Division of two `numeric`, or of one and an integer: `numeric` with at least sixteen digits behind the point.
+pub fn divide() -> Arc<ScalarUDF> {
     Arc::new(ScalarUDF::new_from_impl(Divide {
         signature: Signature::user_defined(Volatility::Immutable),
     }))
@@ -46,6 +46,12 @@ pub(super) fn as_decimal(data_type: &DataType) -> Option<(u8, i8)> {
     })
 }
 
+/// The type of a quotient of these.
+fn quotient_type(operands: &[DataType]) -> DataType {
+    let scales = operands.iter().filter_map(as_decimal).map(|(_, scale)| scale);
+    DataType::Decimal128(PRECISION_MAX, scales.fold(QUOTIENT_SCALE, i8::max))
+}
+
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Divide {
     signature: Signature,
@@ -53,7 +59,7 @@ struct Divide {
 
 impl ScalarUDFImpl for Divide {
     fn name(&self) -> &str {
-        "numeric_divide"
+        NUMERIC_DIVIDE
     }
 
     fn signature(&self) -> &Signature {
@@ -71,11 +77,7 @@ impl ScalarUDFImpl for Divide {
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        let scales = types.iter().filter_map(as_decimal).map(|(_, scale)| scale);
-        Ok(DataType::Decimal128(
-            PRECISION_MAX,
-            scales.fold(QUOTIENT_SCALE, i8::max),
-        ))
+        Ok(quotient_type(types))
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
@@ -135,7 +137,7 @@ fn quotient(left: i128, power: i128, right: i128) -> Option<i128> {
     Some(signed(whole.to_i128()?.checked_add(up)?))
 }
 
-/// `avg`: of `numeric` with the scale of a quotient.
+/// `avg`: of integers and `numeric` it is a quotient.
 pub(super) fn average() -> Arc<AggregateUDF> {
     Arc::new(AggregateUDF::new_from_impl(Average {
         inner: avg_udaf(),
@@ -143,10 +145,21 @@ pub(super) fn average() -> Arc<AggregateUDF> {
     }))
 }
 
+/// DataFusion's for floating point and intervals. An average of exact numbers has its type here, and is taken apart into
+/// sum and count before anything is computed; what is not taken apart is not computed.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Average {
     inner: Arc<AggregateUDF>,
     signature: Signature,
+}
+
+impl Average {
+    fn check(&self, result: &DataType) -> Result<()> {
+        match result {
+            DataType::Decimal128(..) => internal_err!("an average was not taken apart"),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl AggregateUDFImpl for Average {
@@ -167,23 +180,24 @@ impl AggregateUDFImpl for Average {
             return plan_err!("No function matches the given name and argument types 'avg'");
         };
         Ok(vec![match one {
-            DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) => {
-                let (precision, scale) = as_decimal(one).unwrap_or((PRECISION_MAX, 0));
-                let wanted = scale.max(QUOTIENT_SCALE - AVERAGE_ADDS);
-                let more = u8::try_from(wanted - scale).unwrap_or(0);
-                DataType::Decimal128(precision.saturating_add(more).min(PRECISION_MAX), wanted)
-            }
             DataType::Decimal256(..) | DataType::Duration(_) => one.clone(),
-            other if other.is_numeric() || other.is_null() => DataType::Float64,
-            other => return plan_err!("No function matches the given name and argument types 'avg({other})'"),
+            other => match as_decimal(other) {
+                Some((precision, scale)) => DataType::Decimal128(precision, scale),
+                None if other.is_floating() || other.is_null() => DataType::Float64,
+                None => return plan_err!("No function matches the given name and argument types 'avg({other})'"),
+            },
         }])
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        self.inner.return_type(types)
+        match types {
+            [DataType::Decimal128(..)] => Ok(quotient_type(types)),
+            _ => self.inner.return_type(types),
+        }
     }
 
     fn accumulator(&self, arguments: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        self.check(arguments.return_type())?;
         self.inner.accumulator(arguments)
     }
 
@@ -196,10 +210,12 @@ impl AggregateUDFImpl for Average {
     }
 
     fn create_groups_accumulator(&self, arguments: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
+        self.check(arguments.return_type())?;
         self.inner.create_groups_accumulator(arguments)
     }
 
     fn create_sliding_accumulator(&self, arguments: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        self.check(arguments.return_type())?;
         self.inner.create_sliding_accumulator(arguments)
     }
 

@@ -81,6 +81,7 @@ fn command(scope: &Scope<'_>, own: &[TokenWithSpan], end: Option<&TokenWithSpan>
         },
         "NOTIFY" => notify(&mut cursor),
         "LOCK" => lock(&mut cursor),
+        "CALL" => call(&mut cursor),
         _ => other(&mut cursor, &word),
     }?;
     cursor.expect_end()?;
@@ -210,6 +211,21 @@ fn execute(cursor: &mut Cursor<'_>) -> Result<Command> {
         cursor.expressions()?
     };
     Ok(Command::Execute { name, arguments })
+}
+
+/// Procedures of our own; there are no others.
+fn call(cursor: &mut Cursor<'_>) -> Result<Command> {
+    let first = cursor.identifier()?;
+    if !cursor.take_sign(&Token::Period) || first != "lakegate" {
+        cursor.at = cursor.tokens.len();
+        return Ok(Command::Other {
+            tag: "CALL",
+            kind: OtherKind::Server,
+        });
+    }
+    let procedure = cursor.identifier()?;
+    let arguments = cursor.expressions()?;
+    Ok(Command::Call { procedure, arguments })
 }
 
 fn discard(cursor: &mut Cursor<'_>) -> Result<Command> {
@@ -364,7 +380,6 @@ fn other(cursor: &mut Cursor<'_>, word: &str) -> Result<Command> {
         "REVOKE" => ("REVOKE", Access),
         "REASSIGN" => ("REASSIGN OWNED", Access),
         "DO" => ("DO", Server),
-        "CALL" => ("CALL", Server),
         "LOAD" => ("LOAD", Server),
         "CHECKPOINT" => ("CHECKPOINT", Maintenance),
         "VACUUM" => ("VACUUM", Maintenance),

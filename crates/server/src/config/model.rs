@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use contract::Route;
 use url::Url;
 
 use super::secret::Secret;
@@ -122,24 +123,43 @@ pub enum ServiceKind {
     Unity {
         /// Its address.
         url: Url,
-        /// The Spark Connect server for what cannot be read directly.
-        spark: Option<Url>,
+        /// The Spark Connect server for what cannot be read directly, `sc://…`, which may hold a token.
+        spark: Option<Secret>,
         /// A token for it.
         access_token: Option<Secret>,
         /// Catalogs to mount: own name to remote name.
         catalogs: BTreeMap<String, String>,
+        /// Where storage is, if not where it usually is: `aws_endpoint`, `aws_region`.
+        storage: BTreeMap<String, String>,
     },
     /// A Spark Connect server.
     Spark {
-        /// Its address, `sc://…`.
-        workspace_url: Url,
+        /// Its address, `sc://…`, which may hold a token and other secrets in its parameters.
+        workspace_url: Secret,
         /// The catalog of short names.
         catalog: Option<String>,
         /// The schema of short names.
         schema: Option<String>,
         /// A token for it.
         access_token: Option<Secret>,
+        /// The authorities that its certificate may come from, PEM, instead of the machine's.
+        ca: Option<PathBuf>,
     },
+}
+
+impl ServiceConfig {
+    /// Whether the catalog of that name is one that the service mounts.
+    pub fn mounts(&self, catalog: &str) -> bool {
+        let catalogs = match &self.kind {
+            ServiceKind::Databricks(config) => &config.catalogs,
+            ServiceKind::Unity { catalogs, .. } => catalogs,
+            ServiceKind::Delta { .. } | ServiceKind::Spark { .. } => return self.name == catalog,
+        };
+        match catalogs.is_empty() {
+            true => self.name == catalog,
+            false => catalogs.contains_key(catalog),
+        }
+    }
 }
 
 impl ServiceKind {
@@ -151,6 +171,29 @@ impl ServiceKind {
             Self::Unity { .. } => "unity",
             Self::Spark { .. } => "spark",
         }
+    }
+
+    /// The files that it names: what they hold may change while the text that names them does not.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let (secrets, plain): (Vec<&Secret>, Option<&PathBuf>) = match self {
+            Self::Delta { storage, .. } => (storage.values().collect(), None),
+            Self::Databricks(workspace) => {
+                let azure = workspace.azure.as_ref().and_then(|azure| azure.client_secret.as_ref());
+                let secrets = [workspace.access_token.as_ref(), workspace.client_secret.as_ref(), azure];
+                (secrets.into_iter().flatten().collect(), None)
+            }
+            Self::Unity {
+                spark, access_token, ..
+            } => (spark.iter().chain(access_token).collect(), None),
+            Self::Spark {
+                workspace_url,
+                access_token,
+                ca,
+                ..
+            } => ([workspace_url].into_iter().chain(access_token).collect(), ca.as_ref()),
+        };
+        let of_secrets = secrets.into_iter().filter_map(Secret::file).map(PathBuf::from);
+        of_secrets.chain(plain.cloned()).collect()
     }
 }
 
@@ -180,24 +223,37 @@ pub struct DatabricksConfig {
     /// Whether privileges of the end user are checked too.
     pub use_unity_catalog: bool,
     /// `auto`, `direct`, `warehouse` or `spark`.
-    pub route: &'static str,
+    pub route: Route,
     /// `service` or `passthrough`.
     pub identity: &'static str,
+    /// Whether the tokens of users are those of their identity provider, which the workspace exchanges.
+    pub token_exchange: bool,
     /// Catalogs to mount: own name to remote name.
     pub catalogs: BTreeMap<String, String>,
+    /// Where storage is, if not where it usually is: `aws_endpoint`, `aws_region`.
+    pub storage: BTreeMap<String, String>,
+}
+
+impl DatabricksConfig {
+    /// Whether each user shows its own token there.
+    pub fn is_passthrough(&self) -> bool {
+        self.identity == "passthrough"
+    }
 }
 
 /// `azure = { … }` of a Databricks workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AzureConfig {
-    /// The tenant.
-    pub tenant_id: String,
-    /// The application.
-    pub client_id: String,
-    /// Its secret.
-    pub client_secret: Secret,
+    /// The tenant; there if a secret is.
+    pub tenant_id: Option<String>,
+    /// The application; there if a secret is. Without a secret, which of the machine's identities.
+    pub client_id: Option<String>,
+    /// Its secret. Without one the machine's own identity logs in.
+    pub client_secret: Option<Secret>,
     /// The workspace's resource id.
     pub workspace_resource_id: Option<String>,
+    /// Where Entra ID is, if not where the workspace's cloud has it.
+    pub authority_host: Option<Url>,
 }
 
 /// `[access]`: users and rules.
@@ -266,11 +322,7 @@ impl Config {
             let passwords = access.users.iter().filter_map(|user| user.password.as_ref());
             files.extend(passwords.filter_map(Secret::file).map(PathBuf::from));
         }
-        for service in &self.services {
-            if let ServiceKind::Delta { storage, .. } = &service.kind {
-                files.extend(storage.values().filter_map(Secret::file).map(PathBuf::from));
-            }
-        }
+        files.extend(self.services.iter().flat_map(|service| service.kind.files()));
         files
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use contract::Result;
+use contract::{Result, Route};
 use url::Url;
 
 use super::model::{
@@ -178,23 +178,33 @@ fn databricks(section: &mut Section<'_>) -> Result<DatabricksConfig> {
         timeout_seconds: section.count("timeout")?.unwrap_or(DATABRICKS_TIMEOUT_SECONDS),
         use_unity_catalog: section.boolean("use_unity_catalog")?.unwrap_or(false),
         route: section
-            .word("route", &["auto", "direct", "warehouse", "spark"])?
-            .unwrap_or("auto"),
+            .word("route", &Route::WORDS)?
+            .and_then(|word| word.parse().ok())
+            .unwrap_or_default(),
         identity: section
             .word("identity", &["service", "passthrough"])?
             .unwrap_or("service"),
+        token_exchange: section.boolean("token_exchange")?.unwrap_or(false),
         catalogs: section.renames("catalogs")?,
+        storage: section.map("storage")?,
     })
 }
 
 fn azure(mut section: Section<'_>) -> Result<AzureConfig> {
-    let missing = section.error("azure.client_secret is missing");
     let azure = AzureConfig {
-        tenant_id: section.required_text("tenant_id")?,
-        client_id: section.required_text("client_id")?,
-        client_secret: section.secret("client_secret")?.ok_or(missing)?,
+        tenant_id: section.text("tenant_id")?,
+        client_id: section.text("client_id")?,
+        client_secret: section.secret("client_secret")?,
         workspace_resource_id: section.text("workspace_resource_id")?,
+        authority_host: section.parsed("authority_host", url)?,
     };
+    // A tenant alone is a forgotten secret, not a machine's own identity.
+    if azure.tenant_id.is_some() && azure.client_secret.is_none() {
+        return Err(section.error("azure.client_secret is missing"));
+    }
+    if azure.client_secret.is_some() && (azure.tenant_id.is_none() || azure.client_id.is_none()) {
+        return Err(section.error("azure needs tenant_id and client_id beside client_secret"));
+    }
     section.finish()?;
     Ok(azure)
 }
@@ -203,19 +213,21 @@ fn unity(section: &mut Section<'_>) -> Result<ServiceKind> {
     let missing = section.error("service.url is missing");
     Ok(ServiceKind::Unity {
         url: section.parsed("url", url)?.ok_or(missing)?,
-        spark: section.parsed("spark", url)?,
+        spark: section.secret("spark")?,
         access_token: section.secret("access_token")?,
         catalogs: section.renames("catalogs")?,
+        storage: section.map("storage")?,
     })
 }
 
 fn spark(section: &mut Section<'_>) -> Result<ServiceKind> {
     let missing = section.error("service.workspace_url is missing");
     Ok(ServiceKind::Spark {
-        workspace_url: section.parsed("workspace_url", url)?.ok_or(missing)?,
+        workspace_url: section.secret("workspace_url")?.ok_or(missing)?,
         catalog: section.text("catalog")?,
         schema: section.text("schema")?,
         access_token: section.secret("access_token")?,
+        ca: section.file_path("ca")?,
     })
 }
 

@@ -104,6 +104,33 @@ fn every_key_of_the_design_is_read() {
     assert_eq!(access.jwt.unwrap().user_claim, "sub");
 }
 
+/// The catalogs that the services of a configuration give.
+fn wired(text: &str) -> contract::Result<Vec<String>> {
+    let config = read(text)?;
+    let setup = crate::wiring::Setup::of(config.clone());
+    setup.token_login(&config)?;
+    let sources = setup.sources(&config)?;
+    Ok(sources.iter().map(|source| source.name().to_owned()).collect())
+}
+
+#[tokio::test]
+async fn the_services_of_the_design_are_there() {
+    // Two ways to log in are two too many, and its variable is not set here.
+    let lines = FULL
+        .lines()
+        .filter(|line| !line.starts_with("azure = ") && !line.starts_with("storage = "));
+    let text = lines.collect::<Vec<_>>().join("\n");
+    assert_eq!(wired(&text).unwrap(), ["lake", "prod", "unity", "spark"]);
+    let passthrough = text.replace(
+        "identity = \"service\"",
+        "identity = \"passthrough\"\ntoken_exchange = true",
+    );
+    assert_eq!(wired(&passthrough).unwrap(), ["lake", "prod", "unity", "spark"]);
+    let exchange_alone = text.replace("identity = \"service\"", "token_exchange = true");
+    let error = wired(&exchange_alone).unwrap_err();
+    assert!(error.hint().unwrap().contains("passthrough"), "{error:?}");
+}
+
 #[test]
 fn an_empty_file_is_the_defaults() {
     let config = read("").unwrap();
@@ -261,5 +288,27 @@ fn addresses() {
     }
     for text in ["", "5432", "::1:5432", ":5432", "host:", "host:70000", "[x]:1"] {
         assert!(text.parse::<Listen>().is_err(), "{text}");
+    }
+}
+
+/// What `docker compose --profile lakehouse up` serves is a configuration, and its services are those beside it.
+#[test]
+fn the_deployment_is_a_configuration() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let folder = root.join("deploy/lakehouse");
+    let text = std::fs::read_to_string(folder.join("lakegate.toml")).unwrap();
+    let config = parse("lakegate.toml", &folder, &text, std::iter::empty()).unwrap();
+    let words: Vec<&str> = config.services.iter().map(|service| service.kind.word()).collect();
+    assert_eq!(words, ["spark", "unity", "delta"]);
+    let access = config.access.unwrap();
+    let rules = access
+        .rules
+        .iter()
+        .map(|path| (path.display().to_string(), std::fs::read_to_string(path).unwrap()));
+    policy::parse_rules(&rules.collect::<Vec<_>>()).unwrap();
+    let compose = std::fs::read_to_string(root.join("docker-compose.yml")).unwrap();
+    for host in ["spark", "unity", "store"] {
+        assert!(text.contains(&format!("//{host}:")), "{host}");
+        assert!(compose.contains(&format!("\n  {host}:\n")), "{host}");
     }
 }

@@ -46,6 +46,17 @@ class Login(StandInTest):
         entries = self.control("GET", "requests?path=oidc")["requests"]
         self.assertEqual([entry["status"] for entry in entries], [200, 200])
 
+    def test_who_a_token_belongs_to(self) -> None:
+        for token, name in (("dapi-ana-0000", "ana@example.com"), ("dapi-gateway-0000", CLIENT_ID)):
+            config = Config(host=self.workspace.world.addresses.api, token=token, auth_type="pat")
+            me = WorkspaceClient(config=config).current_user.me()
+            self.assertEqual((me.user_name, me.active), (name, True))
+        locked = {"name": "locked@example.com", "active": False, "personal_tokens": ["dapi-locked-0000"]}
+        self.control("POST", "state", {"principals": [locked]})
+        self.assertIs(self.api("GET", ME, token="dapi-locked-0000").json["active"], False)
+        self.assertEqual(self.api("GET", ME, token="dapi-nobodys").json["error_code"], 403)
+        self.assertEqual(self.violations(), [])
+
     def test_client_credentials(self) -> None:
         answer = self.token({"grant_type": "client_credentials", "scope": "all-apis"}, Authorization=self.basic())
         self.assertEqual((answer.json["token_type"], answer.json["expires_in"]), ("Bearer", 3600))
@@ -98,6 +109,23 @@ class Login(StandInTest):
             **claims,
         }
         return jwt.encode(full, key, algorithm="ES256", headers={"kid": "k1"})
+
+    def test_the_stand_ins_own_identity_provider_is_trusted(self) -> None:
+        fields = {"grant_type": EXCHANGE, "subject_token_type": JWT, "scope": "all-apis"}
+        subject = self.control("POST", "subject-tokens", {"subject": "ana@example.com", "lifetime": 60})["token"]
+        answer = self.token({**fields, "subject_token": subject})
+        self.assertEqual(answer.status, 200, answer.body)
+        self.assertLessEqual(answer.json["expires_in"], 60)
+        config = Config(host=self.workspace.world.addresses.api, token=answer.json["access_token"], auth_type="pat")
+        self.assertEqual(WorkspaceClient(config=config).current_user.me().user_name, "ana@example.com")
+        stranger = self.control("POST", "subject-tokens", {"subject": "who@example.com"})["token"]
+        self.assertEqual(self.token({**fields, "subject_token": stranger}).json["error"], "invalid_grant")
+        other = {"subject": "ana@example.com", "claims": {"aud": "other"}}
+        other_audience = self.control("POST", "subject-tokens", other)["token"]
+        self.assertEqual(self.token({**fields, "subject_token": other_audience}).json["error"], "invalid_grant")
+        self.control("POST", "clock", {"advance_seconds": 61})
+        self.assertEqual(self.token({**fields, "subject_token": subject}).json["error"], "invalid_grant")
+        self.assertEqual(self.violations(), [])
 
     def test_exchange_of_a_users_token(self) -> None:
         key, public = self.identity_provider()

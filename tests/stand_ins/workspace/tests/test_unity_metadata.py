@@ -151,6 +151,47 @@ class UnityMetadata(StandInTest):
             {"changes": [{"principal": "nobody@example.com", "remove": ["USE_CATALOG"]}]},
         )
 
+    def effective(self, token: str, kind: str, name: str, principal: str) -> set[tuple[str, str, str | None]]:
+        found, page = set(), None
+        while True:
+            answer = self.client(token).grants.get_effective(
+                kind, name, principal=principal, max_results=0, page_token=page
+            )
+            for assignment in answer.privilege_assignments or []:
+                for one in assignment.privileges or []:
+                    word = one.privilege.value if one.privilege else ""
+                    found.add((assignment.principal or "", word, one.inherited_from_name))
+            page = answer.next_page_token
+            if not page:
+                return found
+
+    def test_effective_privileges_of_others(self) -> None:
+        self.settings(page_size_limit=1, empty_page_every=2)
+        self.control("POST", "state", {"grants": [
+            {"on": "table", "name": "main.default.größe", "principal": "ana@example.com", "privileges": ["SELECT"]},
+        ]})
+        ana = self.effective(ADMIN, "table", "main.default.größe", "ana@example.com")
+        self.assertIn(("ana@example.com", "SELECT", None), ana)
+        self.assertIn(("analysts", "USE_SCHEMA", "main.default"), ana)
+        self.assertIn(("analysts", "USE_CATALOG", "main"), ana)
+        self.assertEqual({name for name, _, _ in ana}, {"ana@example.com", "analysts"})
+        self.assertEqual(self.effective(ADMIN, "catalog", "main", "nobody@example.com"), set())
+        self.assertIn(
+            ("account users", "SELECT", "samples"), self.effective(ADMIN, "schema", "samples.tpch", "nobody@example.com")
+        )
+        # A user may ask about itself, and nobody who does not manage the object about others.
+        self.assertTrue(self.effective(ANA, "schema", "main.default", "ana@example.com"))
+        with self.assertRaises(PermissionDenied):
+            self.effective(GATEWAY, "catalog", "main", "ana@example.com")
+        with self.assertRaises(NotFound):
+            self.effective(ADMIN, "catalog", "main", "who@example.com")
+        with self.assertRaises(NotFound):
+            self.effective(ADMIN, "table", "main.default.nope", "ana@example.com")
+        self.assertEqual(self.violations(), [])
+        self.control("POST", "state", {"grants": [
+            {"on": "table", "name": "main.default.größe", "principal": "ana@example.com", "revoke": ["SELECT"]},
+        ]})
+
     def test_tables_are_added_and_dropped_by_control(self) -> None:
         self.rows("CREATE TABLE main.default.seed AS SELECT 7 AS seven, 'x' AS x")
         location = self.api("GET", f"{UC}/tables/main.default.seed").json["storage_location"]

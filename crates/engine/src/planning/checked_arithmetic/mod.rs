@@ -12,7 +12,7 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::compute::kernels::numeric;
 use datafusion::arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, Result};
+use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::expr::{Cast, ScalarFunction};
 use datafusion::logical_expr::{
@@ -74,6 +74,7 @@ impl CheckedArithmetic {
             let binary = match expr {
                 Expr::BinaryExpr(binary) => binary,
                 Expr::Cast(cast) => return Ok(checked_cast(cast, schema)),
+                Expr::Negative(inner) => return self.negated(inner, schema),
                 other => return Ok(Transformed::no(other)),
             };
             let Some(function) = self.replacement(&binary, schema) else {
@@ -85,6 +86,18 @@ impl CheckedArithmetic {
                 arguments,
             ))))
         })
+    }
+
+    /// The least integer has no counterpart.
+    fn negated(&self, inner: Box<Expr>, schema: &DFSchema) -> Result<Transformed<Expr>> {
+        match inner.get_type(schema) {
+            Ok(data_type) if data_type.is_signed_integer() => {
+                let zero = Expr::Literal(ScalarValue::new_zero(&data_type)?, None);
+                let call = ScalarFunction::new_udf(Arc::clone(&self.subtract), vec![zero, *inner]);
+                Ok(Transformed::yes(Expr::ScalarFunction(call)))
+            }
+            _ => Ok(Transformed::no(Expr::Negative(inner))),
+        }
     }
 }
 

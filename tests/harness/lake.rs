@@ -10,11 +10,15 @@ use engine::{AccessConfig, Engine, EngineOptions};
 use federation::Source;
 use frontend_postgres::PostgresOptions;
 use source_delta::{DeltaFolder, DeltaOpener, DeltaOptions};
-use system_tests::server::TestServer;
 use url::Url;
 
+use crate::server::TestServer;
+
 /// Appends to the table in `folder`, one commit a batch; makes the table where it is missing.
-pub(crate) async fn write(folder: &Path, commits: impl IntoIterator<Item = RecordBatch>) {
+///
+/// # Panics
+/// If that fails.
+pub async fn write(folder: &Path, commits: impl IntoIterator<Item = RecordBatch>) {
     std::fs::create_dir_all(folder).unwrap();
     let mut table = DeltaTable::try_from_url(Url::from_directory_path(folder).unwrap())
         .await
@@ -25,14 +29,20 @@ pub(crate) async fn write(folder: &Path, commits: impl IntoIterator<Item = Recor
 }
 
 /// A catalog over the tables in `root/schema/table`.
-pub(crate) fn catalog(name: &str, root: &Path) -> Arc<dyn Source> {
+///
+/// # Panics
+/// If `root` is no absolute path.
+pub fn catalog(name: &str, root: &Path) -> Arc<dyn Source> {
     let opener = DeltaOpener::new(DeltaOptions::default());
     let location = Url::from_directory_path(root).unwrap();
     DeltaFolder::new(name, location, BTreeMap::new(), "default", opener).unwrap()
 }
 
 /// A server over these catalogs, the first of which short names mean.
-pub(crate) async fn serve(sources: Vec<Arc<dyn Source>>, schema: &str, access: AccessConfig) -> TestServer {
+///
+/// # Panics
+/// If there is none, or they do not fit together.
+pub async fn serve(sources: Vec<Arc<dyn Source>>, schema: &str, access: AccessConfig) -> TestServer {
     let options = EngineOptions {
         default_schema: schema.to_owned(),
         default_catalog: Some(sources[0].name().to_owned()),

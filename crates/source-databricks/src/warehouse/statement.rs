@@ -1,0 +1,187 @@
+//! One statement from its submission to its end, wherever that comes from.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use contract::{Error, ErrorKind, Result};
+use serde_json::{Value, json};
+use tokio::runtime::Handle;
+
+use super::failure::statement_error;
+use super::model::{Answer, Manifest, ResultData};
+use crate::outcome::Failure;
+use crate::retry::Repeat;
+use crate::workspace::Workspace;
+
+/// The pause after the first look at a statement. Short statements take some dozen milliseconds.
+const PAUSE_FIRST: Duration = Duration::from_millis(10);
+/// The longest pause while a statement runs.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// How long a cancelled statement is looked after, until its end was seen.
+const CANCEL_TIME: Duration = Duration::from_secs(60);
+const CANCEL_PAUSE: Duration = Duration::from_secs(1);
+
+/// A statement that was taken. Dropped before its end, it is cancelled.
+#[derive(Debug)]
+pub(super) struct Running {
+    workspace: Workspace,
+    id: Arc<str>,
+    ended: bool,
+    runtime: Handle,
+}
+
+/// A statement that succeeded.
+#[derive(Debug)]
+pub(super) struct Succeeded {
+    pub(super) running: Running,
+    pub(super) manifest: Manifest,
+    pub(super) result: ResultData,
+}
+
+/// Submits a statement and waits for its success; `start_time` is how long a warehouse may take to start.
+///
+/// Dropping the future cancels the statement, also while its submission is under way.
+pub(super) async fn run(workspace: &Workspace, request: Value, start_time: Duration) -> Result<Succeeded> {
+    let runtime = Handle::current();
+    let (of_submit, on) = (workspace.clone(), runtime.clone());
+    // On its own: if nobody waits for its outcome any more, that is dropped, and with it the statement cancelled.
+    let submission = runtime.spawn(async move {
+        let url = of_submit.address(&["api", "2.0", "sql", "statements"], &[]);
+        let answer: Answer = of_submit.post(url, &request, Repeat::Untaken).await?;
+        let running = Running {
+            workspace: of_submit,
+            id: answer.statement_id.as_str().into(),
+            ended: false,
+            runtime: on,
+        };
+        Ok::<_, Failure>((running, answer))
+    });
+    let submitted = submission
+        .await
+        .map_err(|error| Error::internal("the submission of a statement broke off").with_source(error))?;
+    let (running, answer) = submitted.map_err(|failure| refused(failure, workspace.service()))?;
+    running.wait(answer, start_time).await
+}
+
+impl Running {
+    pub(super) fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
+
+    /// Its id, which is no secret.
+    pub(super) fn id(&self) -> &Arc<str> {
+        &self.id
+    }
+
+    async fn wait(mut self, mut answer: Answer, start_time: Duration) -> Result<Succeeded> {
+        let begin = Instant::now();
+        let mut pause = PAUSE_FIRST;
+        loop {
+            match answer.status.state.as_str() {
+                "SUCCEEDED" => {
+                    let manifest = answer.manifest.take().unwrap_or_default();
+                    let result = answer.result.take().unwrap_or_default();
+                    return Ok(Succeeded {
+                        running: self,
+                        manifest,
+                        result,
+                    });
+                }
+                "PENDING" if begin.elapsed() >= start_time => return Err(self.not_started(start_time)),
+                "PENDING" | "RUNNING" => {}
+                _ => {
+                    self.ended = true;
+                    return Err(statement_error(self.workspace.service(), &answer.status));
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = pause.mul_f32(1.5).min(PAUSE_MAX);
+            answer = match self.look().await {
+                Ok(answer) => answer,
+                Err(failure) => {
+                    self.ended = is_gone(&failure);
+                    return Err(refused(failure, self.workspace.service()));
+                }
+            };
+        }
+    }
+
+    fn not_started(&self, start_time: Duration) -> Error {
+        let message = format!(
+            "the warehouse of service \"{}\" did not start within {} seconds",
+            self.workspace.service(),
+            start_time.as_secs()
+        );
+        Error::new(ErrorKind::SourceUnavailable, message)
+            .with_hint("Start it, or raise the service's timeout in the configuration.")
+    }
+
+    async fn look(&self) -> Result<Answer, Failure> {
+        self.workspace.get(address(&self.workspace, &self.id, &[])).await
+    }
+
+    /// Lets the service forget the result: it was read. Not waited for, and no harm if it fails.
+    pub(super) fn close(mut self) {
+        self.ended = true;
+        let (workspace, id) = (self.workspace.clone(), Arc::clone(&self.id));
+        self.runtime.spawn(async move {
+            let _ = workspace.delete(address(&workspace, &id, &[])).await;
+        });
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let (workspace, id) = (self.workspace.clone(), Arc::clone(&self.id));
+        self.runtime.spawn(async move {
+            if tokio::time::timeout(CANCEL_TIME, cancel(&workspace, &id)).await.is_err() {
+                tracing::warn!(service = workspace.service(), statement = %id, "a cancelled statement was not seen to end");
+            }
+        });
+    }
+}
+
+/// Cancels until the statement's end was seen: a request may be lost, and one that is answered is only taken.
+async fn cancel(workspace: &Workspace, id: &str) {
+    loop {
+        let asked = workspace
+            .post::<Value>(address(workspace, id, &["cancel"]), &json!({}), Repeat::Idempotent)
+            .await;
+        if asked.as_ref().is_err_and(is_gone) {
+            return;
+        }
+        match workspace.get::<Answer>(address(workspace, id, &[])).await {
+            Ok(answer) if !matches!(answer.status.state.as_str(), "PENDING" | "RUNNING") => {
+                // It may have succeeded before the request came: its result is not wanted.
+                let _ = workspace.delete(address(workspace, id, &[])).await;
+                return;
+            }
+            Err(failure) if is_gone(&failure) => return,
+            _ => tokio::time::sleep(CANCEL_PAUSE).await,
+        }
+    }
+}
+
+pub(super) fn address(workspace: &Workspace, id: &str, more: &[&str]) -> url::Url {
+    let path = [&["api", "2.0", "sql", "statements", id], more].concat();
+    workspace.address(&path, &[])
+}
+
+fn is_gone(failure: &Failure) -> bool {
+    failure.refusal().is_some_and(|refusal| refusal.status == 404)
+}
+
+/// What a client is told when the API refuses, rather than the statement fails.
+fn refused(failure: Failure, service: &str) -> Error {
+    let links_disabled = failure
+        .refusal()
+        .is_some_and(|refusal| refusal.code == "FEATURE_DISABLED");
+    let error = failure.into_error(service);
+    match links_disabled {
+        true => error.with_hint("The workspace does not allow results by external links: ask its administrator."),
+        false => error,
+    }
+}

@@ -1,0 +1,33 @@
+//! Remote engines under the whole product: Spark with Delta, Sail, and the stand-in of a Databricks workspace.
+
+mod attacks;
+mod cases;
+mod catalog;
+mod conformance;
+mod differential;
+mod expression;
+mod faults;
+mod generate;
+mod join_keys;
+mod joins;
+mod kept_here;
+mod logged;
+mod patience;
+mod random;
+mod rules_oracle;
+mod seam;
+mod short_names;
+mod stand_in;
+mod twofold;
+mod unity;
+mod unity_names;
+mod user_privileges;
+mod user_tokens;
+mod vended_keys;
+mod warehouse;
+mod warehouse_differential;
+mod warehouse_faults;
+mod warehouse_joins;
+mod workspace;
+mod workspace_down;
+mod world;

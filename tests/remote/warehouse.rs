@@ -1,0 +1,150 @@
+//! A SQL warehouse at the seam `RemoteEngine`: what every engine owes, and the statements that it leaves behind.
+//!
+//! The stand-in's own engine is Sail, whose integers wrap: overflow is not asked for here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use contract::{DataException, ErrorKind, Route};
+use futures::StreamExt;
+use reqwest::Method;
+use serde_json::json;
+use system_tests::workspace_server::WorkspaceServer;
+
+use crate::conformance::{
+    many_rows_come_whole, no_rows_are_an_answer, random_values_come_back, values_come_back, values_equal_themselves,
+    what_cannot_run_is_refused,
+};
+use crate::patience::until;
+use crate::seam::{failure, memory, run, sql};
+use crate::workspace::{RUNNING, STOPPED, assert_correct, set, statements, warehouse};
+
+/// Longer than a warehouse needs here.
+const START_TIME: Duration = Duration::from_secs(180);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_warehouse_keeps_the_contract() {
+    let Some(workspace) = WorkspaceServer::start(&[]).await else {
+        return;
+    };
+    let engine = warehouse(&workspace, RUNNING, START_TIME);
+    let engine = engine.as_ref();
+    let capabilities = engine.capabilities();
+    assert!(capabilities.ansi && capabilities.route == Route::Warehouse);
+    values_come_back(engine).await;
+    values_equal_themselves(engine).await;
+    no_rows_are_an_answer(engine).await;
+    what_cannot_run_is_refused(engine).await;
+    for text in ["SELECT 1 div id FROM range(1)", "SELECT 1 % id FROM range(1)"] {
+        let error = failure(engine, text).await;
+        let expected = ErrorKind::DataException(DataException::DivisionByZero);
+        assert_eq!(error.kind(), expected, "{text}: {error:?}");
+    }
+    assert_correct(&workspace).await;
+}
+
+/// In many parts, whatever number of links comes at once, and with headers that belong to the links.
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_come_whole_and_in_order() {
+    let Some(workspace) = WorkspaceServer::start(&[]).await else {
+        return;
+    };
+    let engine = warehouse(&workspace, RUNNING, START_TIME);
+    for (rows_per_chunk, links_per_answer, links_need_headers) in
+        [(100_000, 1, false), (7_000, 1, true), (999, 5, false)]
+    {
+        let settings = json!({
+            "rows_per_chunk": rows_per_chunk, "links_per_answer": links_per_answer,
+            "links_need_headers": links_need_headers,
+        });
+        set(&workspace, settings).await;
+        many_rows_come_whole(engine.as_ref()).await;
+    }
+    until("all results are let go", async || {
+        let left = statements(&workspace, "").await;
+        left.iter().all(|statement| statement["holds_result"] == false)
+    })
+    .await;
+    assert_correct(&workspace).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_warehouse_takes_nothing_for_sql() {
+    let Some(workspace) = WorkspaceServer::start(&[]).await else {
+        return;
+    };
+    random_values_come_back(warehouse(&workspace, RUNNING, START_TIME).as_ref()).await;
+    assert_correct(&workspace).await;
+}
+
+/// While it runs, and while its rows are read.
+#[tokio::test(flavor = "multi_thread")]
+async fn dropping_a_stream_ends_its_statement() {
+    let Some(workspace) = WorkspaceServer::start(&[]).await else {
+        return;
+    };
+    let engine = warehouse(&workspace, RUNNING, START_TIME);
+    let hold = json!({"match": "AS held", "hold": "running"});
+    workspace.control(Method::POST, "scripts", Some(&hold)).await;
+    let mut stream = engine
+        .execute(Arc::new(sql("SELECT 1 AS held")), &memory())
+        .await
+        .unwrap();
+    let reading = tokio::spawn(async move { stream.next().await.is_some() });
+    until("the statement runs", async || {
+        let seen = statements(&workspace, "AS held").await;
+        seen.iter().any(|statement| statement["state"] == "RUNNING")
+    })
+    .await;
+    reading.abort();
+    until("the statement is cancelled", async || {
+        let seen = statements(&workspace, "AS held").await;
+        seen[0]["cancelled"] == true && seen[0]["state"] == "CANCELED"
+    })
+    .await;
+
+    let bulk = json!({"match": "AS bulk", "generated": {"rows": 1_000_000, "numbers": 2}});
+    workspace.control(Method::POST, "scripts", Some(&bulk)).await;
+    set(&workspace, json!({"rows_per_chunk": 20_000})).await;
+    let mut stream = engine
+        .execute(Arc::new(sql("SELECT 1 AS bulk")), &memory())
+        .await
+        .unwrap();
+    assert!(stream.next().await.expect("there are rows").unwrap().num_rows() > 0);
+    drop(stream);
+    until("the result is let go", async || {
+        let seen = statements(&workspace, "AS bulk").await;
+        seen[0]["holds_result"] == false
+    })
+    .await;
+    no_rows_are_an_answer(engine.as_ref()).await;
+    assert_correct(&workspace).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_warehouse_that_stands_still_is_waited_for() {
+    let Some(workspace) = WorkspaceServer::start(&[]).await else {
+        return;
+    };
+    set(&workspace, json!({"warehouse_start_seconds": -1})).await;
+    let impatient = warehouse(&workspace, STOPPED, Duration::ZERO);
+    let error = failure(impatient.as_ref(), "SELECT 1 AS too_soon").await;
+    assert_eq!(error.kind(), ErrorKind::SourceUnavailable, "{error:?}");
+    assert!(error.message().contains("did not start"), "{error:?}");
+    until("what nobody waits for is cancelled", async || {
+        let seen = statements(&workspace, "too_soon").await;
+        seen.iter().all(|statement| statement["cancelled"] == true)
+    })
+    .await;
+
+    let patient = warehouse(&workspace, STOPPED, START_TIME);
+    let running = tokio::spawn(async move { run(patient.as_ref(), sql("SELECT 7 AS in_time")).await });
+    until("the statement waits", async || {
+        !statements(&workspace, "in_time").await.is_empty()
+    })
+    .await;
+    let started = json!({"id": STOPPED, "state": "RUNNING"});
+    workspace.control(Method::POST, "warehouses", Some(&started)).await;
+    assert_eq!(running.await.unwrap().unwrap().num_rows(), 1);
+    assert_correct(&workspace).await;
+}
