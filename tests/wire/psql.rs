@@ -61,6 +61,14 @@ async fn psql_asks_and_is_answered() {
     // Without a database libpq asks for one of the user's name.
     let output = psql(&server, "user=ana", &["-c", "SELECT current_database()"]).unwrap();
     assert_eq!(text(&output.stdout), "lake\n");
+    // What `psql -l` asks for.
+    let output = psql(&server, "user=ana dbname=postgres", &["-l"]).unwrap();
+    assert!(
+        text(&output.stdout).starts_with("lake|"),
+        "{}{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

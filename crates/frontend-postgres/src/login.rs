@@ -24,6 +24,9 @@ use crate::wire;
 /// Protocol 3.2 brought secrets longer than four bytes.
 const MINOR_LONG_SECRET: u16 = 2;
 
+/// The database that every server is expected to have, and that clients choose when they are told none.
+const MAINTENANCE_DATABASE: &str = "postgres";
+
 /// Proves who the client is and opens its session. None if the login failed; the client has been told.
 pub(crate) async fn log_in(
     mut opened: Opened,
@@ -62,9 +65,10 @@ async fn session(
     let identity = authenticate(opened, engine).await?;
     let entry = cancels.enter(negotiated >= MINOR_LONG_SECRET);
     let user = &opened.startup.user;
-    // libpq fills in the user's name when no database is given.
+    // libpq fills in the user's name when no database is given, `psql -l` and many tools this one.
+    let is_filled_in = |name: &String| name == user || name == MAINTENANCE_DATABASE;
     let database = opened.startup.database.take();
-    let database = database.filter(|name| name != user || engine.catalogs().contains(name));
+    let database = database.filter(|name| !is_filled_in(name) || engine.catalogs().contains(name));
     let options = SessionOptions {
         catalog: database,
         settings: std::mem::take(&mut opened.startup.settings),

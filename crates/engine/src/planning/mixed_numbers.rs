@@ -15,6 +15,8 @@ use datafusion::logical_expr::{Between, Case, Expr, ExprSchemable, Join, Logical
 use datafusion::optimizer::AnalyzerRule;
 use postgres_dialect::is_comparison;
 
+use super::mixed_values::settle_values;
+
 /// Functions whose arguments all take one type, as the branches of CASE do.
 const OF_ONE_TYPE: [&str; 6] = ["coalesce", "greatest", "least", "nvl", "nullif", "make_array"];
 
@@ -60,6 +62,7 @@ pub(crate) fn settle_floats(plan: LogicalPlan) -> Result<LogicalPlan> {
         let settled = match settled.data {
             LogicalPlan::Join(join) => settle_join(join)?,
             LogicalPlan::Union(union) => settle_union(union, changed)?,
+            LogicalPlan::Values(values) => settle_values(values)?,
             other => Transformed::no(other),
         };
         changed |= settled.transformed;
@@ -129,7 +132,7 @@ fn is_arithmetic(operator: Operator) -> bool {
 }
 
 /// Whether these are numbers of which one is floating point and another is of another type.
-fn is_mixed<'t>(types: impl IntoIterator<Item = &'t DataType>) -> bool {
+pub(super) fn is_mixed<'t>(types: impl IntoIterator<Item = &'t DataType>) -> bool {
     let mut float = false;
     let mut first = None;
     let mut differ = false;
@@ -147,7 +150,7 @@ fn is_mixed<'t>(types: impl IntoIterator<Item = &'t DataType>) -> bool {
 }
 
 /// The type that a choice between these has: the widest floating point among them.
-fn widest_float<'t>(types: impl IntoIterator<Item = &'t DataType>) -> DataType {
+pub(super) fn widest_float<'t>(types: impl IntoIterator<Item = &'t DataType>) -> DataType {
     let double = types.into_iter().any(|one| *one == DataType::Float64);
     if double { DataType::Float64 } else { DataType::Float32 }
 }
@@ -157,7 +160,7 @@ fn types_of<'e>(expressions: impl IntoIterator<Item = &'e Expr>, schema: &DFSche
     expressions.into_iter().map(|expr| expr.get_type(schema).ok()).collect()
 }
 
-fn as_type(expr: Expr, to: &DataType, schema: &DFSchema) -> Result<Expr> {
+pub(super) fn as_type(expr: Expr, to: &DataType, schema: &DFSchema) -> Result<Expr> {
     if let Expr::Literal(value, _) = &expr
         && let Some(number) = constant(value)
     {

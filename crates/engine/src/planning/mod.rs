@@ -9,6 +9,7 @@ mod exact_averages;
 mod lateral;
 mod literals;
 mod mixed_numbers;
+mod mixed_values;
 mod moments;
 mod parameters;
 mod pipeline;

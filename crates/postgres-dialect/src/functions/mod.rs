@@ -24,6 +24,7 @@ mod single_value;
 mod strings;
 mod sums;
 mod to_moment;
+mod told_apart;
 
 use std::sync::Arc;
 
@@ -40,6 +41,7 @@ pub(crate) use operators::{folded, numeric_shape};
 pub use quotients::{NUMERIC_DIVIDE, divide as numeric_divide};
 pub(crate) use single_value::SINGLE_VALUE;
 pub use sums::sum;
+pub(crate) use told_apart::TOLD_APART;
 
 /// The functions that depend on nothing but their arguments: register them once, in the state that all sessions
 /// share. They replace DataFusion's where one has the same name.
@@ -53,6 +55,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     all.push(expand::expand_array());
     all.push(matrix::matrix());
     all.push(to_moment::to_date());
+    all.push(told_apart::told_apart());
     all
 }
 

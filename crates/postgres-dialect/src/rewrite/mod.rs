@@ -8,6 +8,7 @@ mod set_membership;
 mod subqueries;
 mod system_columns;
 mod tables;
+mod told_apart;
 mod values;
 
 use std::collections::HashSet;
@@ -109,6 +110,7 @@ impl VisitorMut for Rewriter {
             select.projection.push(SelectItem::UnnamedExpr(build::number("1")));
         }
         output_names::name_items(select);
+        told_apart::tell_apart(select);
         system_columns::replace(select);
         tables::mark_lateral(select);
         nothing::prune(select);

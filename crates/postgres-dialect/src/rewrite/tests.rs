@@ -56,6 +56,16 @@ fn words_that_datafusion_plans() {
              BIGINT) AS n) AS u",
         ),
         (
+            "select sum(a::bigint), sum(a), max(a::int) from t",
+            "SELECT sum(lakegate_told_apart(a::BIGINT, 'BIGINT')) AS \"sum\", sum(a) AS \"sum\u{1}1\", max(a::INT) AS \
+             \"max\" FROM t",
+        ),
+        (
+            "select a::date, count(*) from t group by 1, a::timestamp",
+            "SELECT lakegate_told_apart(a::DATE, 'DATE') AS \"a\", count(*) AS \"count\" FROM t GROUP BY 1, \
+             lakegate_told_apart(a::TIMESTAMP(6), 'TIMESTAMP')",
+        ),
+        (
             "values (1), ((select 2))",
             "SELECT 1 AS \"column1\" UNION ALL SELECT (SELECT 2 AS \"?column?\") AS \"column1\"",
         ),
