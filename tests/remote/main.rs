@@ -18,6 +18,7 @@ mod rules_oracle;
 mod seam;
 mod short_names;
 mod stand_in;
+mod transactions;
 mod twofold;
 mod unity;
 mod unity_names;

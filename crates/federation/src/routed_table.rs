@@ -37,6 +37,15 @@ impl RoutedTable {
         }
     }
 
+    /// The way over files alone of a table whose remote way is open too. Only files stay as they were when it was
+    /// opened: a remote engine reads what is there when it is asked.
+    pub fn files_of(provider: &dyn TableProvider) -> Option<&Arc<dyn TableProvider>> {
+        match provider.downcast_ref::<Self>()? {
+            Self::Either { direct, .. } => Some(direct),
+            Self::RemoteOnly { .. } => None,
+        }
+    }
+
     fn provider(&self) -> &dyn TableProvider {
         match self {
             Self::Either { direct, .. } => &**direct,

@@ -15,6 +15,7 @@ mod parameters;
 mod pipeline;
 mod position;
 mod set_operations;
+mod stopping_joins;
 mod tables;
 mod template;
 mod time_travel;

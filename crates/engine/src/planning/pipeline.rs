@@ -25,6 +25,7 @@ use super::moments::Moments;
 use super::parameters;
 use super::position::{character_position, located};
 use super::set_operations::pair_copies;
+use super::stopping_joins::stopping;
 use super::tables::{OpenedTable, StatementTables, TableFinder, shown};
 use super::time_travel::{Versions, take_versions};
 use crate::metadata::SystemCatalog;
@@ -186,7 +187,7 @@ impl PlanningSession<'_> {
 
     /// What belongs to one execution alone.
     fn ready(&self, physical: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-        federation::ready(physical, self.state)
+        federation::ready(stopping(physical, &self.ctx.cancellation)?, self.state)
     }
 
     fn optimize(&self, authorized: &AuthorizedPlan, text: &str) -> Result<OptimizedPlan> {

@@ -9,7 +9,7 @@ use datafusion::common::TableReference;
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::TableSource;
-use federation::SourceTable;
+use federation::{RoutedTable, SourceTable};
 use futures::future::try_join_all;
 use policy::{PresentedTable, RuleScope, Stamp, TableAccess, TableRules};
 
@@ -177,10 +177,9 @@ impl TableFinder<'_> {
 
     async fn open(&self, name: &TableName, version: TableVersion) -> Result<Option<Arc<SourceTable>>> {
         let key = (name.clone(), version);
-        if let Some(pinned) = self.pinned
-            && let Some(table) = pinned.lock().get(&key)
-        {
-            return Ok(Some(Arc::clone(table)));
+        let pinned = self.pinned.and_then(|pinned| pinned.lock().get(&key).cloned());
+        if let Some(table) = pinned {
+            return self.as_pinned(name, version, table).await.map(Some);
         }
         let Some(source) = self.sources.find(&name.catalog) else {
             return Ok(None);
@@ -190,6 +189,32 @@ impl TableFinder<'_> {
             pinned.lock().insert(key, Arc::clone(table));
         }
         Ok(table)
+    }
+
+    /// A table as a transaction holds it. A remote engine reads what is there when it is asked, so it takes part only
+    /// while that is what is held.
+    async fn as_pinned(
+        &self,
+        name: &TableName,
+        version: TableVersion,
+        table: Arc<SourceTable>,
+    ) -> Result<Arc<SourceTable>> {
+        let (Some(files), Some(source)) = (
+            RoutedTable::files_of(table.provider.as_ref()),
+            self.sources.find(&name.catalog),
+        ) else {
+            return Ok(table);
+        };
+        let now = self.ctx.race(source.table(name, version, self.ctx)).await?;
+        if now.is_ok_and(|now| now.is_some_and(|now| now.state == table.state)) {
+            return Ok(table);
+        }
+        Ok(Arc::new(SourceTable {
+            provider: Arc::clone(files),
+            // Plans over both ways are none over this one.
+            state: !table.state,
+            comment: table.comment.clone(),
+        }))
     }
 
     /// Whether each table is still in the state that a plan was made over, and may still be read.
