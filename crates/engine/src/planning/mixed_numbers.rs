@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::common::{DFSchema, Result};
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::expr::{BinaryExpr, InList, InSubquery, ScalarFunction, SetComparison};
 use datafusion::logical_expr::expr_rewriter::{NamePreserver, coerce_plan_expr_for_schema};
@@ -15,6 +15,7 @@ use datafusion::logical_expr::{Between, Case, Expr, ExprSchemable, Join, Logical
 use datafusion::optimizer::AnalyzerRule;
 use postgres_dialect::is_comparison;
 
+use super::float_types::{as_type, constant, is_mixed, widest_float};
 use super::mixed_values::settle_values;
 
 /// Functions whose arguments all take one type, as the branches of CASE do.
@@ -131,59 +132,9 @@ fn is_arithmetic(operator: Operator) -> bool {
     )
 }
 
-/// Whether these are numbers of which one is floating point and another is of another type.
-pub(super) fn is_mixed<'t>(types: impl IntoIterator<Item = &'t DataType>) -> bool {
-    let mut float = false;
-    let mut first = None;
-    let mut differ = false;
-    for one in types {
-        if one.is_null() {
-            continue;
-        }
-        if !one.is_numeric() {
-            return false;
-        }
-        float |= one.is_floating();
-        differ |= *first.get_or_insert(one) != one;
-    }
-    float && differ
-}
-
-/// The type that a choice between these has: the widest floating point among them.
-pub(super) fn widest_float<'t>(types: impl IntoIterator<Item = &'t DataType>) -> DataType {
-    let double = types.into_iter().any(|one| *one == DataType::Float64);
-    if double { DataType::Float64 } else { DataType::Float32 }
-}
-
 fn types_of<'e>(expressions: impl IntoIterator<Item = &'e Expr>, schema: &DFSchema) -> Option<Vec<DataType>> {
     // What has no type yet, such as a parameter of unknown type, is left to the planner.
     expressions.into_iter().map(|expr| expr.get_type(schema).ok()).collect()
-}
-
-pub(super) fn as_type(expr: Expr, to: &DataType, schema: &DFSchema) -> Result<Expr> {
-    if let Expr::Literal(value, _) = &expr
-        && let Some(number) = constant(value)
-    {
-        return Ok(Expr::Literal(
-            match to {
-                DataType::Float32 => ScalarValue::Float32(Some(number as f32)),
-                _ => ScalarValue::Float64(Some(number)),
-            },
-            None,
-        ));
-    }
-    expr.cast_to(to, schema)
-}
-
-/// The double precision that is nearest to a constant.
-fn constant(value: &ScalarValue) -> Option<f64> {
-    match value {
-        // A quotient of the digits and a power of ten would be rounded twice.
-        ScalarValue::Decimal128(Some(digits), _, scale) => format!("{digits}e{}", -i32::from(*scale)).parse().ok(),
-        ScalarValue::Int32(Some(number)) => Some(f64::from(*number)),
-        ScalarValue::Int64(Some(number)) => Some(*number as f64),
-        _ => None,
-    }
 }
 
 /// Whether comparing with `other` as `real` says the same as comparing as double precision: an expression of a bare

@@ -7,7 +7,7 @@ use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Values};
 
-use super::mixed_numbers::{as_type, is_mixed, widest_float};
+use super::float_types::{as_type, is_mixed, widest_float};
 
 /// Gives each column of decimals that was made of floating point among others the type of a choice between its values.
 pub(super) fn settle_values(values: Values) -> Result<Transformed<LogicalPlan>> {

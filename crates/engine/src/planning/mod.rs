@@ -6,6 +6,7 @@ mod cache;
 mod checked_arithmetic;
 mod coalesce;
 mod exact_averages;
+mod float_types;
 mod lateral;
 mod literals;
 mod mixed_numbers;
