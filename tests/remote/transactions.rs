@@ -3,23 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use datafusion::execution::memory_pool::{MemoryPool, UnboundedMemoryPool};
-use federation::RemoteStatement;
 use futures::TryStreamExt;
 use system_tests::transport_embedded::Embedded;
 use system_tests::workspace_server::WorkspaceServer;
 
+use crate::seam::{memory, sql};
 use crate::workspace::{RUNNING, answer, explained, gateway, lines, warehouse};
 
 const COUNT: &str = "SELECT count(*), sum(amount) FROM main.default.orders";
 
 /// Runs a statement at the warehouse, past the gateway.
-async fn there(workspace: &WorkspaceServer, sql: &str) {
-    let mut statement = RemoteStatement::new();
-    statement.push(sql);
-    let memory: Arc<dyn MemoryPool> = Arc::new(UnboundedMemoryPool::default());
-    let engine = warehouse(workspace, RUNNING, Duration::from_secs(60));
-    let stream = engine.execute(Arc::new(statement), &memory).await.unwrap();
+async fn there(workspace: &WorkspaceServer, text: &str) {
+    let engine = warehouse(workspace, RUNNING, Duration::from_secs(180));
+    let stream = engine.execute(Arc::new(sql(text)), &memory()).await.unwrap();
     let _: Vec<_> = stream.try_collect().await.unwrap();
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::{DataException, ErrorKind, Route};
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use reqwest::Method;
 use serde_json::json;
 use system_tests::workspace_server::WorkspaceServer;
@@ -17,7 +17,7 @@ use crate::conformance::{
 };
 use crate::patience::until;
 use crate::seam::{failure, memory, run, sql};
-use crate::workspace::{RUNNING, STOPPED, assert_correct, set, statements, warehouse};
+use crate::workspace::{RUNNING, STOPPED, arm, assert_correct, fired, requests, set, statements, warehouse};
 
 /// Longer than a warehouse needs here.
 const START_TIME: Duration = Duration::from_secs(180);
@@ -65,6 +65,39 @@ async fn parts_come_whole_and_in_order() {
         left.iter().all(|statement| statement["holds_result"] == false)
     })
     .await;
+    assert_correct(&workspace).await;
+}
+
+/// Small results come with the answer, from a service that knows how, and else over links.
+#[tokio::test(flavor = "multi_thread")]
+async fn small_results_come_with_the_answer() {
+    let Some(workspace) = WorkspaceServer::start(&[]).await else {
+        return;
+    };
+    let small = || sql("SELECT id, CAST(id AS STRING) AS text FROM range(3) ORDER BY id");
+    let links = async || {
+        let all = requests(&workspace, "").await;
+        all.iter().filter(|request| request["listener"] == "links").count()
+    };
+    let attached = run(warehouse(&workspace, RUNNING, START_TIME).as_ref(), small())
+        .await
+        .unwrap();
+    assert_eq!(attached.num_rows(), 3);
+    assert_eq!(links().await, 0);
+
+    let unknown = json!({
+        "kind": "status", "where": {"path": "/api/2.0/sql/statements", "method": "POST"}, "status": 400,
+        "error_code": "INVALID_PARAMETER_VALUE", "message": "Unknown value for disposition.",
+    });
+    arm(&workspace, &unknown).await;
+    let engine = warehouse(&workspace, RUNNING, START_TIME);
+    for once_or_again in 1..=2 {
+        let stream = engine.execute(Arc::new(small()), &memory()).await.unwrap();
+        let linked: Vec<_> = stream.try_collect().await.unwrap();
+        assert_eq!(linked, [attached.clone()]);
+        assert_eq!(links().await, once_or_again);
+    }
+    assert_eq!(fired(&workspace).await, 1);
     assert_correct(&workspace).await;
 }
 

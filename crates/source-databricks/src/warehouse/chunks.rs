@@ -1,9 +1,13 @@
-//! Parts of a result, fetched over signed links.
+//! Parts of a result, fetched over signed links, or attached to an answer where they are small.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
 use chrono::DateTime;
 use contract::{Error, ErrorKind, Result};
 use parking_lot::Mutex;
@@ -26,8 +30,8 @@ const FETCHES_MAX: usize = 4;
 const LINK_MARGIN_MS: Moment = 60_000;
 /// The body of one part, as it is stored. Parts have some megabytes.
 const BODY_BYTES_MAX: usize = 256 << 20;
-/// Links that are known and not yet used. One answer holds a few.
-const LINKS_MAX: usize = 10_000;
+/// Parts whose links are known and not yet used. One answer holds a few.
+const PARTS_KNOWN_MAX: usize = 10_000;
 
 /// Fetches the parts of one statement's result.
 #[derive(Debug)]
@@ -35,26 +39,57 @@ pub(super) struct Chunks {
     workspace: Workspace,
     service: Arc<str>,
     statement: Arc<str>,
-    links: Mutex<HashMap<u64, Link>>,
+    known: Mutex<HashMap<u64, Part>>,
+}
+
+/// How a part comes.
+#[derive(Debug)]
+enum Part {
+    Linked(Link),
+    Attached(Attachment),
+}
+
+/// A body that came with an answer.
+struct Attachment {
+    /// In Base64.
+    text: String,
+    row_count: Option<u64>,
+    byte_count: Option<u64>,
+}
+
+impl fmt::Debug for Attachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attachment").finish_non_exhaustive()
+    }
 }
 
 impl Chunks {
-    /// Begins with the links that came with the statement's success.
+    /// Begins with what came with the statement's success.
     pub(super) fn new(workspace: Workspace, statement: Arc<str>, result: ResultData) -> Self {
         let chunks = Self {
             service: workspace.service().into(),
             workspace,
             statement,
-            links: Mutex::default(),
+            known: Mutex::default(),
         };
-        chunks.remember(result.external_links);
+        chunks.remember(result);
         chunks
     }
 
-    fn remember(&self, links: Vec<Link>) {
-        let mut known = self.links.lock();
-        for link in links.into_iter().take(LINKS_MAX.saturating_sub(known.len())) {
-            known.insert(link.chunk_index, link);
+    fn remember(&self, data: ResultData) {
+        let mut known = self.known.lock();
+        let links = data.external_links.into_iter();
+        for link in links.take(PARTS_KNOWN_MAX.saturating_sub(known.len())) {
+            known.insert(link.chunk_index, Part::Linked(link));
+        }
+        if let Some(text) = data.attachment {
+            let (row_count, byte_count) = (data.row_count, data.byte_count);
+            let attachment = Attachment {
+                text,
+                row_count,
+                byte_count,
+            };
+            known.insert(data.chunk_index, Part::Attached(attachment));
         }
     }
 
@@ -64,13 +99,14 @@ impl Chunks {
         let mut known = self.known(chunk.chunk_index);
         let mut fetches = 0;
         loop {
-            let link = match known.take() {
-                Some(link) => Some(link),
+            let part = match known.take() {
+                Some(part) => Some(part),
                 None => self.ask(chunk.chunk_index).await?,
             };
             fetches += 1;
-            let fetched = match link {
-                Some(link) => self.fetch_once(&link, &chunk).await,
+            let fetched = match part {
+                Some(Part::Linked(link)) => self.fetch_once(&link, &chunk).await,
+                Some(Part::Attached(attachment)) => self.unpack(attachment, &chunk).await,
                 None => {
                     let message = format!("service \"{}\" gives no link to a part of a result", self.service);
                     Err(Error::new(ErrorKind::DataCorrupted, message))
@@ -91,24 +127,24 @@ impl Chunks {
         }
     }
 
-    /// A link that came with another answer, if it is still good.
-    fn known(&self, index: u64) -> Option<Link> {
-        let link = self.links.lock().remove(&index)?;
-        let end = DateTime::parse_from_rfc3339(&link.expiration).ok()?;
-        let left = end.timestamp_millis().saturating_sub(self.workspace.clock().now());
-        (left >= LINK_MARGIN_MS).then_some(link)
+    /// A part that came with another answer, if its link is still good.
+    fn known(&self, index: u64) -> Option<Part> {
+        let part = self.known.lock().remove(&index)?;
+        if let Part::Linked(link) = &part {
+            let end = DateTime::parse_from_rfc3339(&link.expiration).ok()?;
+            let left = end.timestamp_millis().saturating_sub(self.workspace.clock().now());
+            return (left >= LINK_MARGIN_MS).then_some(part);
+        }
+        Some(part)
     }
 
-    /// Asks for a new link; `None` where the answer has none. Others that come with it are kept.
-    async fn ask(&self, index: u64) -> Result<Option<Link>> {
+    /// Asks for a part anew; `None` where the answer has none. Others that come with it are kept.
+    async fn ask(&self, index: u64) -> Result<Option<Part>> {
         let number = index.to_string();
         let url = address(&self.workspace, &self.statement, &["result", "chunks", &number]);
-        let mut data: ResultData = self.workspace.get(url).await.map_err(|failure| self.gone(failure))?;
-        let place = data.external_links.iter().position(|link| link.chunk_index == index);
-        let link = place.map(|place| data.external_links.swap_remove(place));
-        data.external_links.retain(|other| other.chunk_index != index);
-        self.remember(data.external_links);
-        Ok(link)
+        let data: ResultData = self.workspace.get(url).await.map_err(|failure| self.gone(failure))?;
+        self.remember(data);
+        Ok(self.known.lock().remove(&index))
     }
 
     fn gone(&self, failure: Failure) -> Error {
@@ -130,20 +166,35 @@ impl Chunks {
             Ok(body) => body,
             Err(failure) => return Err(self.not_fetched(failure)),
         };
-        if link
-            .byte_count
-            .is_some_and(|count| u64::try_from(body.len()) != Ok(count))
-        {
-            let message = format!("service \"{}\" sent a part of a result that is cut", self.service);
-            return Err(Error::new(ErrorKind::DataCorrupted, message));
+        self.decoded(body, (link.byte_count, link.row_count), chunk).await
+    }
+
+    async fn unpack(&self, attachment: Attachment, chunk: &ChunkInfo) -> Result<Vec<RecordBatch>> {
+        let body = BASE64
+            .decode(&attachment.text)
+            .map_err(|_| self.corrupted("is no Base64"))?;
+        self.decoded(body.into(), (attachment.byte_count, attachment.row_count), chunk)
+            .await
+    }
+
+    fn corrupted(&self, how: &str) -> Error {
+        let message = format!("service \"{}\" sent a part of a result that {how}", self.service);
+        Error::new(ErrorKind::DataCorrupted, message)
+    }
+
+    /// Decodes a body that was said to have so many bytes and rows.
+    async fn decoded(
+        &self,
+        body: Bytes,
+        (byte_count, row_count): (Option<u64>, Option<u64>),
+        chunk: &ChunkInfo,
+    ) -> Result<Vec<RecordBatch>> {
+        if byte_count.is_some_and(|count| u64::try_from(body.len()) != Ok(count)) {
+            return Err(self.corrupted("is cut"));
         }
-        let rows = chunk.row_count.or(link.row_count);
-        if link.row_count.is_some() && link.row_count != rows {
-            let message = format!(
-                "service \"{}\" contradicts itself about a part of a result",
-                self.service
-            );
-            return Err(Error::new(ErrorKind::DataCorrupted, message));
+        let rows = chunk.row_count.or(row_count);
+        if row_count.is_some() && row_count != rows {
+            return Err(self.corrupted("has another number of rows than was said before"));
         }
         let service = Arc::clone(&self.service);
         // Unfolding and checking some dozen megabytes would keep a thread of the runtime from others.

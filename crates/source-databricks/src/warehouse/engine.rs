@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::model::WarehouseInfo;
 use super::parameters::text_and_parameters;
 use super::rows::rows;
-use super::statement::run;
+use super::statement::{Delivery, run};
 use crate::outcome::shortened;
 use crate::unity::field_of;
 use crate::workspace::Workspace;
@@ -31,14 +31,15 @@ pub struct WarehouseOptions {
 
 /// A SQL warehouse of a workspace.
 ///
-/// Results come as Arrow over signed links, fetched ahead of the reader and checked against what the statement
-/// announced. A statement whose rows nobody reads any more is cancelled, and looked after until its end was seen.
+/// Results come as Arrow, small ones with the answer and others over signed links, fetched ahead of the reader and
+/// checked against what the statement announced. A statement whose rows nobody reads any more is cancelled, and looked after until its end was seen.
 #[derive(Debug)]
 pub struct WarehouseEngine {
     workspace: Workspace,
     options: WarehouseOptions,
     context: ComputeContext,
     meter: ComputeMeter,
+    delivery: Arc<Delivery>,
 }
 
 impl WarehouseEngine {
@@ -50,6 +51,7 @@ impl WarehouseEngine {
             options,
             context,
             meter: ComputeMeter::default(),
+            delivery: Arc::default(),
         })
     }
 
@@ -59,9 +61,8 @@ impl WarehouseEngine {
             "statement": text,
             "warehouse_id": self.options.warehouse_id,
             "parameters": parameters,
-            "disposition": "EXTERNAL_LINKS",
             "format": "ARROW_STREAM",
-            // Looking often at first is faster than letting the service wait.
+            // Without waiting the id comes at once, and nothing is cancelled without it.
             "wait_timeout": "0s",
             "result_compression": "LZ4_FRAME",
         }))
@@ -72,7 +73,8 @@ impl WarehouseEngine {
         nothing.push("SELECT * FROM (");
         nothing.append(statement.clone());
         nothing.push(") LIMIT 0");
-        let succeeded = run(&self.workspace, self.request(&nothing)?, self.options.start_time).await?;
+        let request = self.request(&nothing)?;
+        let succeeded = run(&self.workspace, request, &self.delivery, self.options.start_time).await?;
         let mut columns = succeeded.manifest.schema.columns;
         succeeded.running.close();
         columns.sort_by_key(|column| column.position);
@@ -128,9 +130,16 @@ impl RemoteEngine for WarehouseEngine {
 
     async fn execute(&self, statement: Arc<RemoteStatement>, memory: &Arc<dyn MemoryPool>) -> Result<RemoteStream> {
         let request = self.request(&statement)?;
-        let (workspace, start_time) = (self.workspace.clone(), self.options.start_time);
+        let (workspace, delivery, start_time) = (
+            self.workspace.clone(),
+            Arc::clone(&self.delivery),
+            self.options.start_time,
+        );
         let waiting = MemoryConsumer::new(WAITING).register(memory);
-        let stream = futures::stream::once(async move { rows(run(&workspace, request, start_time).await?, waiting) });
+        let stream = futures::stream::once(async move {
+            let succeeded = run(&workspace, request, &delivery, start_time).await?;
+            rows(succeeded, waiting)
+        });
         Ok(stream.try_flatten().boxed())
     }
 }

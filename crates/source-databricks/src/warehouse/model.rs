@@ -1,6 +1,7 @@
 //! The API's answers, as far as they are used.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Deserialize;
 
@@ -69,10 +70,32 @@ pub(super) struct ChunkInfo {
     pub(super) byte_count: Option<u64>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// Parts of a result: by links, or one part itself.
+#[derive(Default, Deserialize)]
 pub(super) struct ResultData {
     #[serde(default)]
     pub(super) external_links: Vec<Link>,
+    #[serde(default)]
+    pub(super) chunk_index: u64,
+    #[serde(default)]
+    pub(super) row_count: Option<u64>,
+    /// Of the attachment, before it was made text.
+    #[serde(default)]
+    pub(super) byte_count: Option<u64>,
+    /// The body that a link would serve, in Base64.
+    #[serde(default)]
+    pub(super) attachment: Option<String>,
+}
+
+/// Without the attachment, which is somebody's rows.
+impl fmt::Debug for ResultData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResultData")
+            .field("chunk_index", &self.chunk_index)
+            .field("external_links", &self.external_links.len())
+            .field("attached", &self.attachment.is_some())
+            .finish()
+    }
 }
 
 /// Where one part is fetched. The address is signed, so it is a secret, and so are the headers.

@@ -1,6 +1,7 @@
 //! One statement from its submission to its end, wherever that comes from.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use contract::{Error, ErrorKind, Result};
@@ -13,13 +14,49 @@ use crate::outcome::Failure;
 use crate::retry::Repeat;
 use crate::workspace::Workspace;
 
-/// The pause after the first look at a statement. Short statements take some dozen milliseconds.
+/// The pause after the first look at a statement, which comes at once: the way there and back is a pause of its own.
 const PAUSE_FIRST: Duration = Duration::from_millis(10);
 /// The longest pause while a statement runs.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How long a cancelled statement is looked after, until its end was seen.
 const CANCEL_TIME: Duration = Duration::from_secs(60);
 const CANCEL_PAUSE: Duration = Duration::from_secs(1);
+/// Dispositions of results.
+const LINKS: &str = "EXTERNAL_LINKS";
+const ATTACHED_OR_LINKS: &str = "INLINE_OR_EXTERNAL_LINKS";
+
+/// How a warehouse is asked to deliver. Small results are attached to the answer, which saves a round trip to storage,
+/// where the service knows that: its documentation does not name it, its own drivers use it.
+#[derive(Debug, Default)]
+pub(super) struct Delivery {
+    links_only: AtomicBool,
+}
+
+impl Delivery {
+    async fn submit(&self, workspace: &Workspace, mut request: Value) -> Result<Answer, Failure> {
+        let url = workspace.address(&["api", "2.0", "sql", "statements"], &[]);
+        let mut submit = async |disposition: &str| {
+            request["disposition"] = disposition.into();
+            workspace.post::<Answer>(url.clone(), &request, Repeat::Untaken).await
+        };
+        if self.links_only.load(Ordering::Relaxed) {
+            return submit(LINKS).await;
+        }
+        let refused = match submit(ATTACHED_OR_LINKS).await {
+            Err(failure) if failure.refusal().is_some_and(|refusal| refusal.status == 400) => failure,
+            other => return other,
+        };
+        // It was not taken. If links alone are, that was the reason.
+        match submit(LINKS).await {
+            Ok(answer) => {
+                tracing::debug!(service = workspace.service(), cause = ?refused, "results are not attached to answers");
+                self.links_only.store(true, Ordering::Relaxed);
+                Ok(answer)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+}
 
 /// A statement that was taken. Dropped before its end, it is cancelled.
 #[derive(Debug)]
@@ -41,13 +78,17 @@ pub(super) struct Succeeded {
 /// Submits a statement and waits for its success; `start_time` is how long a warehouse may take to start.
 ///
 /// Dropping the future cancels the statement, also while its submission is under way.
-pub(super) async fn run(workspace: &Workspace, request: Value, start_time: Duration) -> Result<Succeeded> {
+pub(super) async fn run(
+    workspace: &Workspace,
+    request: Value,
+    delivery: &Arc<Delivery>,
+    start_time: Duration,
+) -> Result<Succeeded> {
     let runtime = Handle::current();
-    let (of_submit, on) = (workspace.clone(), runtime.clone());
+    let (of_submit, on, delivery) = (workspace.clone(), runtime.clone(), Arc::clone(delivery));
     // On its own: if nobody waits for its outcome any more, that is dropped, and with it the statement cancelled.
     let submission = runtime.spawn(async move {
-        let url = of_submit.address(&["api", "2.0", "sql", "statements"], &[]);
-        let answer: Answer = of_submit.post(url, &request, Repeat::Untaken).await?;
+        let answer = delivery.submit(&of_submit, request).await?;
         let running = Running {
             workspace: of_submit,
             id: answer.statement_id.as_str().into(),
@@ -75,7 +116,7 @@ impl Running {
 
     async fn wait(mut self, mut answer: Answer, start_time: Duration) -> Result<Succeeded> {
         let begin = Instant::now();
-        let mut pause = PAUSE_FIRST;
+        let mut pause = Duration::ZERO;
         loop {
             match answer.status.state.as_str() {
                 "SUCCEEDED" => {
@@ -94,8 +135,10 @@ impl Running {
                     return Err(statement_error(self.workspace.service(), &answer.status));
                 }
             }
-            tokio::time::sleep(pause).await;
-            pause = pause.mul_f32(1.5).min(PAUSE_MAX);
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            pause = pause.mul_f32(1.5).clamp(PAUSE_FIRST, PAUSE_MAX);
             answer = match self.look().await {
                 Ok(answer) => answer,
                 Err(failure) => {
