@@ -15,9 +15,11 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use contract::{Error, ErrorKind, Result};
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArguments, GroupByExpr, Ident, OrderByKind,
-    Query, Select, SelectItem, SetExpr, Statement, TableFactor, Value, ValueWithSpan, VisitMut, VisitorMut,
+    AccessExpr, BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArguments, GroupByExpr, Ident,
+    OrderByKind, Query, Select, SelectItem, SetExpr, Statement, TableFactor, Value, ValueWithSpan, VisitMut,
+    VisitorMut,
 };
 
 pub use output_names::display_name;
@@ -449,6 +451,32 @@ pub(super) fn called(function: &mut Function) -> Option<Expr> {
                 op: BinaryOperator::Modulo,
                 right: Box::new(Expr::Nested(Box::new(right.clone()))),
             }))),
+            _ => None,
+        },
+        // Nothing is not found anywhere, in PostgreSQL; in DataFusion it is between all characters.
+        "replace" => match arguments()?.as_slice() {
+            [text, from, to] if !matches!(text_of(from), Some(from) if !from.is_empty()) => {
+                let is_nothing = Expr::BinaryOp {
+                    left: Box::new(Expr::Nested(Box::new(from.clone()))),
+                    op: BinaryOperator::Eq,
+                    right: Box::new(build::string("")),
+                };
+                let condition = Expr::BinaryOp {
+                    left: Box::new(is_nothing),
+                    op: BinaryOperator::And,
+                    right: Box::new(Expr::IsNotNull(Box::new(Expr::Nested(Box::new(to.clone()))))),
+                };
+                Some(Expr::Case {
+                    case_token: AttachedToken::empty(),
+                    end_token: AttachedToken::empty(),
+                    operand: None,
+                    conditions: vec![CaseWhen {
+                        condition,
+                        result: text.clone(),
+                    }],
+                    else_result: Some(Box::new(Expr::Function(function.clone()))),
+                })
+            }
             _ => None,
         },
         "every" => {

@@ -42,19 +42,15 @@ impl Delivery {
         if self.links_only.load(Ordering::Relaxed) {
             return submit(LINKS).await;
         }
-        let refused = match submit(ATTACHED_OR_LINKS).await {
-            Err(failure) if failure.refusal().is_some_and(|refusal| refusal.status == 400) => failure,
+        match submit(ATTACHED_OR_LINKS).await {
+            Err(failure) if failure.refusal().is_some_and(|refusal| refusal.status == 400) => {}
             other => return other,
-        };
-        // It was not taken. If links alone are, that was the reason.
-        match submit(LINKS).await {
-            Ok(answer) => {
-                tracing::debug!(service = workspace.service(), cause = ?refused, "results are not attached to answers");
-                self.links_only.store(true, Ordering::Relaxed);
-                Ok(answer)
-            }
-            Err(failure) => Err(failure),
         }
+        // It was not taken. If links alone are, that was the reason.
+        let answer = submit(LINKS).await?;
+        tracing::debug!(service = workspace.service(), "results are not attached to answers");
+        self.links_only.store(true, Ordering::Relaxed);
+        Ok(answer)
     }
 }
 
