@@ -104,7 +104,7 @@ fn from_function(
         "unnest" => from_unnest(&plain, alias, with_ordinality),
         "generate_subscripts" | "regexp_split_to_table" | "_pg_expandarray" => {
             let mut function = build::function(&own, plain);
-            let rows = super::called(&mut function)?;
+            let rows = super::calls::called(&mut function)?;
             set_of(&own, vec![rows], alias, with_ordinality)
         }
         "pg_options_to_table" => empty_set(&["option_name", "option_value"], alias, &own),
