@@ -393,7 +393,7 @@ fn reads_columns(arguments: &[FunctionArg]) -> bool {
         type Break = ();
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
             match expr {
-                Expr::Identifier(ident) if super::keyword(ident).is_none() => ControlFlow::Break(()),
+                Expr::Identifier(ident) if super::calls::keyword(ident).is_none() => ControlFlow::Break(()),
                 Expr::CompoundIdentifier(_) => ControlFlow::Break(()),
                 _ => ControlFlow::Continue(()),
             }

@@ -31,10 +31,10 @@ pub(super) fn tell_apart(select: &mut Select) {
         queries: 0,
     };
     for item in &mut select.projection {
-        let _ = item.visit(&mut marker);
+        let _ = VisitMut::visit(item, &mut marker);
     }
-    let _ = select.group_by.visit(&mut marker);
-    let _ = select.having.visit(&mut marker);
+    let _ = VisitMut::visit(&mut select.group_by, &mut marker);
+    let _ = VisitMut::visit(&mut select.having, &mut marker);
 }
 
 /// The calls of aggregates and windows and the keys of groups that belong to a SELECT itself.
@@ -90,7 +90,7 @@ fn without_casts(expr: &Expr) -> String {
         }
     }
     let mut bare = expr.clone();
-    let _ = bare.visit(&mut Bare);
+    let _ = VisitMut::visit(&mut bare, &mut Bare);
     bare.to_string()
 }
 
