@@ -57,7 +57,7 @@ struct UntilStopped {
 
 impl PartialEq for UntilStopped {
     fn eq(&self, other: &Self) -> bool {
-        self.condition == other.condition
+        self.condition.as_ref() == other.condition.as_ref()
     }
 }
 

@@ -36,7 +36,7 @@ impl ScalarUDFImpl for ToldApart {
         internal_err!("{TOLD_APART} is asked for its field")
     }
 
-    fn return_field_from_args(&self, arguments: ReturnFieldArgs) -> Result<FieldRef> {
+    fn return_field_from_args(&self, arguments: ReturnFieldArgs<'_>) -> Result<FieldRef> {
         match arguments.arg_fields {
             [value, _] => Ok(Arc::clone(value)),
             _ => exec_err!("{TOLD_APART} takes two arguments"),
