@@ -49,6 +49,15 @@ impl QueryContext {
         }
     }
 
+    /// The same for one execution, which can be stopped by itself.
+    #[must_use]
+    pub fn for_execution(&self) -> Self {
+        Self {
+            cancellation: self.cancellation.child_token(),
+            ..self.clone()
+        }
+    }
+
     /// Fails with the right kind if the query must stop now.
     ///
     /// # Errors

@@ -7,17 +7,20 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::stream::Stream;
 use futures::{FutureExt, StreamExt};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::DropGuard;
 
 use crate::query_log::QueryReport;
 
 /// The batches of one answer, in order. It ends with the first error; dropping it stops the query.
 pub type ResultStream = Pin<Box<dyn Stream<Item = Result<RecordBatch>> + Send>>;
 
-/// Runs a DataFusion stream under a query's cancellation and deadline, holding its place among the running queries.
+/// Runs a DataFusion stream under the cancellation and deadline of one execution, holding its place among the running
+/// queries. Dropping it stops what the plan does in tasks of its own.
 pub(crate) struct GuardedStream {
     inner: Option<SendableRecordBatchStream>,
     stop: futures::future::BoxFuture<'static, contract::Error>,
     _permit: Option<OwnedSemaphorePermit>,
+    _stop_work: DropGuard,
     report: QueryReport,
 }
 
@@ -28,6 +31,7 @@ impl GuardedStream {
         permit: Option<OwnedSemaphorePermit>,
         report: QueryReport,
     ) -> ResultStream {
+        let stop_work = ctx.cancellation.clone().drop_guard();
         let stop = async move {
             match ctx.race(std::future::pending::<()>()).await {
                 Ok(()) => contract::Error::internal("a pending future was ready"),
@@ -38,6 +42,7 @@ impl GuardedStream {
             inner: Some(inner),
             stop: stop.boxed(),
             _permit: permit,
+            _stop_work: stop_work,
             report,
         })
     }

@@ -44,8 +44,9 @@ impl ClientSession {
         let (Some(planned), Command::Query(query)) = (&prepared.planned, &prepared.statement.parsed.command) else {
             return Err(Error::unsupported("only a query can be explained"));
         };
+        let ctx = ctx.for_execution();
         let executable = self
-            .executable(query, &prepared.statement, planned, values, ctx)
+            .executable(query, &prepared.statement, planned, values, &ctx)
             .await?;
         let administrator = self.identity.is_administrator();
         // Sizes of files tell of rows that rules hide.
@@ -57,7 +58,7 @@ impl ClientSession {
         let mut measured = None;
         if explain.analyze {
             let started = std::time::Instant::now();
-            let mut stream = self.run(executable, &statement.whole, ctx).await?;
+            let mut stream = self.run(executable, &statement.whole, &ctx).await?;
             let mut rows = 0;
             while let Some(batch) = stream.next().await {
                 rows += batch?.num_rows();

@@ -177,8 +177,9 @@ impl ClientSession {
         values: Vec<ScalarValue>,
         ctx: &QueryContext,
     ) -> Result<ResultStream> {
-        let executable = self.executable(query, text, planned, values, ctx).await?;
-        let mut stream = self.run(executable, &text.whole, ctx).await?;
+        let ctx = ctx.for_execution();
+        let executable = self.executable(query, text, planned, values, &ctx).await?;
+        let mut stream = self.run(executable, &text.whole, &ctx).await?;
         match stream.next().await {
             Some(Err(error)) if is_vanished(&error) => Err(error),
             first => Ok(Box::pin(futures::stream::iter(first).chain(stream))),
@@ -193,14 +194,16 @@ impl ClientSession {
         ctx: &QueryContext,
     ) -> Result<(SchemaRef, ResultStream)> {
         let planned = self.plan(query, text, &[], ctx).await?;
-        let executable = self.executable(query, text, &planned, Vec::new(), ctx).await?;
+        let ctx = ctx.for_execution();
+        let executable = self.executable(query, text, &planned, Vec::new(), &ctx).await?;
         Ok((
             Arc::clone(&planned.schema),
-            self.run(executable, &text.whole, ctx).await?,
+            self.run(executable, &text.whole, &ctx).await?,
         ))
     }
 
-    /// Starts a plan once there is room for one more query.
+    /// Starts a plan once there is room for one more query, in the context of its execution alone: the end of the stream
+    /// cancels it.
     pub(super) async fn run(
         &self,
         executable: ExecutablePlan,
