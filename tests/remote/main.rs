@@ -20,6 +20,7 @@ mod short_names;
 mod stand_in;
 mod twofold;
 mod unity;
+mod unity_columns;
 mod unity_names;
 mod user_privileges;
 mod user_tokens;
