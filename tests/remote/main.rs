@@ -21,6 +21,7 @@ mod stand_in;
 mod transactions;
 mod twofold;
 mod unity;
+mod unity_columns;
 mod unity_names;
 mod user_privileges;
 mod user_tokens;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
+use arrow_flight::sql::CommandGetTables;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use engine::{Engine, ScramVerifier};
@@ -335,5 +336,103 @@ async fn a_large_catalog_is_listed_with_few_questions() {
         0,
         "no table is asked for by itself"
     );
+    assert_correct(&workspace).await;
+}
+
+/// Columns of many tables come in pages that describe all tables of a schema, granted or not.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_granted_has_no_columns_and_no_comments() {
+    const TABLES: usize = 40;
+    let Some(workspace) = world().await else { return };
+    let is_open = |number: usize| number % 2 == 0;
+    let word = |number: usize| if is_open(number) { "open" } else { "closed" };
+    let name = |number: usize| format!("{}{number:02}", word(number));
+    let table = |number: usize| {
+        let column = json!({"name": format!("of_{}", name(number)), "type": "bigint", "comment": name(number)});
+        json!({"comment": name(number), "columns": [column], "rows": "SELECT 1"})
+    };
+    let tables: serde_json::Map<_, _> = (0..TABLES).map(|number| (name(number), table(number))).collect();
+    let many = json!({ "many": { "owner": "admin@example.com", "schemas": { "s": { "tables": tables } } } });
+    let open = (0..TABLES).filter(|number| is_open(*number)).map(|number| {
+        let table = format!("many.s.{}", name(number));
+        json!({"on": "table", "name": table, "principal": ANA, "privileges": ["SELECT"]})
+    });
+    let mut grants: Vec<_> = open.collect();
+    grants.extend([
+        json!({"on": "catalog", "name": "many", "principal": "gateways", "privileges": ["MANAGE"]}),
+        json!({"on": "catalog", "name": "many", "principal": ANA, "privileges": ["USE_CATALOG", "USE_SCHEMA"]}),
+    ]);
+    declare(&workspace, json!({ "catalogs": many, "grants": grants })).await;
+    let keys = format!(
+        "access_token = \"{TOKEN}\"\ncatalogs = [\"many\"]\nschema = \"s\"\nuse_unity_catalog = true\n\
+         http_path = \"/sql/1.0/warehouses/{RUNNING}\"\n"
+    );
+    let verifier = ScramVerifier::derive(PASSWORD, b"saltsaltsaltsalt", 4096);
+    let access =
+        format!("[access]\n[[access.user]]\nname = \"{ANA}\"\npassword = \"{verifier}\"\nadministrator = true\n");
+    let limits = "[engine]\ndefault_catalog = \"many\"\n".to_owned();
+    let engine = configured(&(limits + &service(&workspace.at.api, &keys) + &access), &[]);
+    let mut ana = Embedded::open(&engine, ANA);
+    for (sql, shown) in [
+        (
+            "SELECT table_name FROM information_schema.columns WHERE table_schema = 's'",
+            20,
+        ),
+        (
+            "SELECT column_name FROM information_schema.columns WHERE table_schema = 's'",
+            20,
+        ),
+        (
+            "SELECT column_name FROM information_schema.column_privileges WHERE table_schema = 's'",
+            20,
+        ),
+        (
+            "SELECT attname FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid WHERE relnamespace = 's'::regnamespace",
+            20,
+        ),
+        (
+            "SELECT relname FROM pg_class WHERE relnamespace = 's'::regnamespace",
+            20,
+        ),
+        (
+            "SELECT description FROM pg_description WHERE description LIKE 'open%' OR description LIKE 'closed%'",
+            40,
+        ),
+        (
+            "SELECT obj_description(oid, 'pg_class') FROM pg_class WHERE relnamespace = 's'::regnamespace",
+            20,
+        ),
+        (
+            "SELECT col_description(a.attrelid, a.attnum) FROM pg_attribute a WHERE attname LIKE 'of\\_%'",
+            20,
+        ),
+    ] {
+        let rows = lines(&mut ana, sql).await;
+        assert_eq!(rows.len(), shown, "{sql}: {rows:?}");
+        assert!(rows.iter().all(|row| row.contains("open")), "{sql}: {rows:?}");
+    }
+
+    let flight = FlightServer::over(engine.clone(), FlightOptions::default()).await;
+    let mut client = flight.log_in(ANA, PASSWORD).await;
+    let command = CommandGetTables {
+        catalog: Some("many".to_owned()),
+        include_schema: true,
+        ..CommandGetTables::default()
+    };
+    let info = client.get_tables(command).await.unwrap();
+    let ticket = info.endpoint[0].ticket.clone().unwrap();
+    let batches: Vec<RecordBatch> = client.do_get(ticket).await.unwrap().try_collect().await.unwrap();
+    let told = format!("{batches:?}");
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 20, "{told}");
+    assert!(!told.contains("closed"), "{told}");
+
+    let rest = RestServer::over(engine, RestOptions::default()).await;
+    let login = format!("Basic {}", STANDARD.encode(format!("{ANA}:{PASSWORD}")));
+    let headers = [("authorization", login.as_str())];
+    let at = |table: &str| format!("/api/v2/many/_catalog/s/{table}");
+    for (table, status) in [("open00", 200), ("closed01", 404)] {
+        let reply = rest.ask("GET", &at(table), &headers, b"").await;
+        assert_eq!(reply.status, status, "{table}: {}", reply.text());
+    }
     assert_correct(&workspace).await;
 }

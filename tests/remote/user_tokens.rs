@@ -22,7 +22,7 @@ use system_tests::transport_rest::RestServer;
 use system_tests::workspace_server::WorkspaceServer;
 use tokio_postgres::NoTls;
 
-use crate::workspace::{RUNNING, assert_correct, explained, lines, requests, service, settings, statements};
+use crate::workspace::{RUNNING, assert_correct, declare, explained, lines, requests, service, settings, statements};
 
 const ANA: &str = "ana@example.com";
 const ADMIN: &str = "admin@example.com";
@@ -330,4 +330,32 @@ fn a_token_goes_to_one_workspace_and_never_in_the_clear() {
         let said = refusal(text.clone()).unwrap_or_else(|| panic!("taken: {text}"));
         assert!(said.contains(words), "{said}");
     }
+}
+
+/// Pages describe what the token may see, and are kept for nobody else.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_user_has_its_own_columns() {
+    let Some(workspace) = WorkspaceServer::start(&[]).await else {
+        return;
+    };
+    let table = |number: usize| json!({"columns": [{"name": format!("c{number}"), "type": "int"}], "rows": "SELECT 1"});
+    let tables: serde_json::Map<_, _> = (0..40).map(|number| (format!("t{number:02}"), table(number))).collect();
+    let grants = (0..20).map(|number| {
+        json!({"on": "table", "name": format!("main.own.t{number:02}"), "principal": ANA, "privileges": ["SELECT"]})
+    });
+    let mut grants: Vec<_> = grants.collect();
+    grants.push(json!({"on": "schema", "name": "main.own", "principal": ANA, "privileges": ["USE_SCHEMA"]}));
+    let catalogs = json!({"main": {"schemas": {"own": {"owner": ADMIN, "tables": tables}}}});
+    declare(&workspace, json!({ "catalogs": catalogs, "grants": grants })).await;
+    let engine = gateway(&workspace, "");
+    let mut admin = session(&engine, ADMIN, TOKEN_OF_ADMIN).await;
+    let mut ana = session(&engine, ANA, TOKEN_OF_ANA).await;
+    let sql = "SELECT count(*), max(column_name) FROM information_schema.columns WHERE table_schema = 'own'";
+    for _ in 0..2 {
+        assert_eq!(lines(&mut admin, sql).await, ["40|c9"]);
+        assert_eq!(lines(&mut ana, sql).await, ["20|c9"]);
+    }
+    let last = "SELECT count(*) FROM pg_attribute WHERE attname = 'c39'";
+    assert_eq!(lines(&mut ana, &format!("{last} AND attrelid > 16383")).await, ["0"]);
+    assert_eq!(requests(&workspace, "/unity-catalog/tables/main.own.").await.len(), 0);
 }

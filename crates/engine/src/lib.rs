@@ -10,7 +10,9 @@
 mod accept;
 mod access;
 mod authenticate;
+mod catalog_rows;
 mod client_session;
+mod described_tables;
 mod engine;
 mod even_batches;
 mod frontend;
@@ -34,7 +36,7 @@ pub use authenticate::Credentials;
 pub use client_session::{ClientSession, Outcome, SessionOptions, TransactionStatus};
 pub use engine::{Engine, EngineBuilder, EngineOptions};
 pub use frontend::{FrontEnd, Frontend, Shutdown};
-pub use listing::{ListedSchema, ListedTable};
+pub use listing::{ListedSchema, ListedTable, retain_like};
 pub use login_guard::LoginGuard;
 pub use owned_batch::{owned_batch, owned_schema};
 pub use postgres_dialect::{CopyFormat, CopyOptions, ForceQuote};

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use contract::{Identity, Result, TableName, TableVersion};
+use contract::{Result, TableName};
+use datafusion::arrow::array::RecordBatch;
 use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::TableReference;
 use datafusion::execution::FunctionRegistry;
@@ -11,17 +12,17 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::Statement;
 use federation::{Source, TableKind, TableSummary};
-use futures::{StreamExt, TryStreamExt, stream};
-use policy::TableAccess;
+use futures::TryStreamExt;
+use policy::{SystemTable, TableAccess};
 use postgres_dialect::{
-    CatalogNeeds, CatalogSnapshot, DatabaseEntry, RelationKind, RoleEntry, SchemaEntry, SessionFacts, TableEntry,
+    CatalogNeeds, CatalogSnapshot, Comments, DatabaseEntry, RelationKind, RoleEntry, SchemaEntry, SessionFacts,
+    TableEntry, TableRows,
 };
 
-use crate::planning::TableFinder;
+use crate::catalog_rows::CatalogRows;
+use crate::described_tables::described;
+use crate::planning::{Ground, TableFinder};
 use crate::{ClientSession, Engine};
-
-/// Tables that are opened at once to learn their columns.
-const OPEN_AT_ONCE: usize = 16;
 
 /// What functions of a session answer, without anything from the catalogs.
 pub(crate) fn session_facts(session: &ClientSession) -> SessionFacts {
@@ -69,40 +70,60 @@ pub(crate) struct SystemCatalog {
     /// What the statement reads.
     pub(crate) needs: CatalogNeeds,
     engine: Engine,
-    identity: Arc<Identity>,
+    ground: Ground,
 }
 
 impl SystemCatalog {
     /// Collects what a statement reads of the catalogs; nothing if it reads nothing.
-    pub(crate) async fn for_statement(
-        session: &ClientSession,
-        finder: &TableFinder<'_>,
-        needs: CatalogNeeds,
-    ) -> Result<Self> {
-        let (engine, identity) = (session.engine().clone(), Arc::clone(session.identity()));
-        if needs == CatalogNeeds::default() {
-            let (facts, state) = (Arc::clone(session.facts()), Arc::clone(session.state()));
-            return Ok(Self {
-                facts,
-                state,
-                is_read: false,
-                needs,
-                engine,
-                identity,
-            });
-        }
-        let mut facts = SessionFacts::clone(session.facts());
-        facts.catalog = snapshot(finder, needs).await?;
-        let facts = Arc::new(facts);
-        let state = Arc::new(session_state(session, &facts)?);
-        Ok(Self {
+    pub(crate) async fn for_statement(session: &ClientSession, ground: &Ground, needs: &CatalogNeeds) -> Result<Self> {
+        let is_read = *needs != CatalogNeeds::default();
+        let (facts, state) = match is_read {
+            false => (Arc::clone(session.facts()), Arc::clone(session.state())),
+            true => {
+                let mut facts = SessionFacts::clone(session.facts());
+                facts.catalog = snapshot(&ground.finder()).await?;
+                facts.comments = Arc::default();
+                let facts = Arc::new(facts);
+                let state = session_state(session, &facts)?;
+                (facts, Arc::new(state))
+            }
+        };
+        let system = Self {
             facts,
             state,
-            is_read: true,
-            needs,
-            engine,
-            identity,
-        })
+            is_read,
+            needs: needs.clone(),
+            engine: session.engine().clone(),
+            ground: ground.clone(),
+        };
+        // What a call with a constant gives is computed while planning, and has a part in the columns' types.
+        let named = needs.commented.iter();
+        let named = named.filter_map(|name| postgres_dialect::relation_oid(name, &system.facts));
+        system.learn(&named.collect::<Vec<_>>()).await?;
+        Ok(system)
+    }
+
+    /// Finds out all comments, if functions of the statement may ask for any when it runs.
+    ///
+    /// # Errors
+    /// What the source says, and `MemoryExhausted` if the comments are too many.
+    pub(crate) async fn learn_comments(&self) -> Result<()> {
+        if self.needs.comments != Comments::OfAll {
+            return Ok(());
+        }
+        let all: Vec<u32> = self.facts.catalog.tables().map(|(oid, ..)| oid).collect();
+        self.learn(&all).await
+    }
+
+    async fn learn(&self, tables: &[u32]) -> Result<()> {
+        if tables.is_empty() {
+            return Ok(());
+        }
+        let mut pieces = described(self.ground.clone(), &self.facts.catalog, tables, self.needs.of_columns);
+        while let Some(piece) = pieces.try_next().await? {
+            piece.iter().try_for_each(|table| self.facts.comments.learn(table))?;
+        }
+        Ok(())
     }
 
     /// The state to plan the statement with.
@@ -124,25 +145,43 @@ impl SystemCatalog {
     }
 
     /// A system table by the name that was written; `pg_catalog` is searched first, as in PostgreSQL.
+    ///
+    /// Marked as one by [`SystemTable`].
     pub(crate) fn table(&self, written: &TableReference) -> Result<Option<Arc<dyn TableProvider>>> {
         let schema = written.schema().unwrap_or("pg_catalog");
         if written.catalog().is_some_and(|catalog| catalog != self.facts.database) {
             return Ok(None);
         }
         if schema == "lakegate" && written.table() == "queries" {
-            let batch = self.engine.shared().queries.batch(&self.identity)?;
-            return Ok(Some(Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch]])?)));
+            let batch = self.engine.shared().queries.batch(&self.ground.identity)?;
+            return Ok(Some(in_memory(batch)?));
+        }
+        if let Some(relation) = TableRows::of(schema, written.table()) {
+            let rows = CatalogRows {
+                relation,
+                facts: Arc::clone(&self.facts),
+                ground: self.ground.clone(),
+                needs: self.needs.clone(),
+            };
+            let stamp = self.ground.stamp();
+            return Ok(Some(SystemTable::of_rows(&relation.name(), Arc::new(rows), stamp)));
         }
         let Some(batch) = postgres_dialect::system_batch(schema, written.table(), &self.facts.catalog, &self.facts)?
         else {
             return Ok(None);
         };
-        Ok(Some(Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch]])?)))
+        Ok(Some(in_memory(batch)?))
     }
 }
 
-/// Everything of the finder's catalog that its identity may see.
-pub(crate) async fn snapshot(finder: &TableFinder<'_>, needs: CatalogNeeds) -> Result<Arc<CatalogSnapshot>> {
+fn in_memory(batch: RecordBatch) -> Result<Arc<dyn TableProvider>> {
+    let table = MemTable::try_new(batch.schema(), vec![vec![batch]])?;
+    Ok(SystemTable::wrap(Arc::new(table)))
+}
+
+/// The names of everything in the finder's catalog that its identity may see: by what the catalog's own system lets it
+/// see now, and by rules. No table is opened.
+pub(crate) async fn snapshot(finder: &TableFinder<'_>) -> Result<Arc<CatalogSnapshot>> {
     let (identity, rules) = (finder.identity, &finder.access.rules);
     let databases = visible_catalogs(finder).await?;
     let databases = databases.into_iter().map(|name| DatabaseEntry { name }).collect();
@@ -152,15 +191,11 @@ pub(crate) async fn snapshot(finder: &TableFinder<'_>, needs: CatalogNeeds) -> R
     if let Some(source) = source {
         for schema in usable_schemas(finder, source).await? {
             let tables = readable_tables(finder, source, &schema).await?;
-            let may_see = |name: &TableName| !matches!(rules.table_access(identity, name), TableAccess::Hidden);
-            let listed = tables.into_iter().filter_map(|table| {
+            let may_see = |table: &TableSummary| {
                 let name = TableName::new(finder.catalog, &schema, &table.name);
-                may_see(&name).then_some((name, table.kind))
-            });
-            let entries = stream::iter(listed.collect::<Vec<_>>())
-                .map(|(name, kind)| table_entry(finder, name, kind, needs))
-                .buffered(OPEN_AT_ONCE);
-            let tables: Vec<TableEntry> = entries.try_collect().await?;
+                !matches!(rules.table_access(identity, &name), TableAccess::Hidden)
+            };
+            let tables: Vec<_> = tables.into_iter().filter(may_see).map(entry).collect();
             if tables.is_empty()
                 && !identity.is_administrator()
                 && !rules.sees_schema(identity, finder.catalog, &schema)
@@ -248,26 +283,12 @@ async fn readable_tables(
         .await?
 }
 
-async fn table_entry(
-    finder: &TableFinder<'_>,
-    name: TableName,
-    kind: TableKind,
-    needs: CatalogNeeds,
-) -> Result<TableEntry> {
-    let kind = match kind {
+fn entry(table: TableSummary) -> TableEntry {
+    let kind = match table.kind {
         TableKind::Table => RelationKind::Table,
         TableKind::View => RelationKind::View,
     };
-    let mut entry = TableEntry::new(&name.table, kind);
-    if needs.columns {
-        let written = TableReference::full(&*name.catalog, &*name.schema, &*name.table);
-        match finder.find(&written, TableVersion::Latest).await {
-            Ok((provider, _)) => entry.columns = Some(provider.schema()),
-            // Listed all the same: selecting from it says what is wrong.
-            Err(error) => tracing::debug!(table = %name, causes = error.causes(), "{error}"),
-        }
-    }
-    Ok(entry)
+    TableEntry::new(table.name, kind)
 }
 
 /// The user itself and the roles it has; nobody else's.

@@ -1,5 +1,7 @@
 //! The pipeline end to end, in process, over tables in memory.
 
+mod catalog_rows;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;

@@ -42,6 +42,6 @@ pub use remote_statement::RemoteStatement;
 pub use remote_table::RemoteTable;
 pub use route_choice::explain_routes;
 pub use routed_table::RoutedTable;
-pub use source::{Source, SourceTable, TableKind, TableSummary};
+pub use source::{Source, SourceTable, TableDescription, TableDescriptions, TableKind, TableSummary};
 pub use table_opener::{TableLocation, TableOpener};
 pub use warnings::Warnings;

@@ -3,7 +3,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use contract::{QueryContext, Result, TableName, TableVersion};
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
+use futures::stream::BoxStream;
 
 use crate::Privileges;
 
@@ -24,6 +26,20 @@ pub struct TableSummary {
     /// Table or view.
     pub kind: TableKind,
 }
+
+/// A table as its catalog describes it, without opening it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableDescription {
+    /// The table's own name, without schema.
+    pub name: String,
+    /// The columns that opening it would give; `None` where only opening it tells, or they were not asked for.
+    pub columns: Option<SchemaRef>,
+    /// The table's comment, if it has one.
+    pub comment: Option<String>,
+}
+
+/// Descriptions in pieces, as they come.
+pub type TableDescriptions = BoxStream<'static, Result<Vec<TableDescription>>>;
 
 /// A table at one version, ready to be planned over.
 #[derive(Debug, Clone)]
@@ -89,6 +105,21 @@ pub trait Source: Debug + Send + Sync {
     /// # Errors
     /// `SourceUnavailable` if the system does not answer.
     async fn tables(&self, schema: &str, ctx: &QueryContext) -> Result<Vec<TableSummary>>;
+
+    /// Describes all tables of `schema` in far fewer calls than opening each; `Ok(None)` if the system has no such way.
+    /// Without `with_columns` only comments are asked for.
+    ///
+    /// # Errors
+    /// As [`tables`](Self::tables), also in the stream.
+    async fn describe(
+        &self,
+        schema: &str,
+        with_columns: bool,
+        ctx: &QueryContext,
+    ) -> Result<Option<TableDescriptions>> {
+        let _ = (schema, with_columns, ctx);
+        Ok(None)
+    }
 
     /// Opens a table. `Ok(None)` if there is none of that name (names are exact, in the catalog's own case).
     ///

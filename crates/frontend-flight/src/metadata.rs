@@ -8,7 +8,7 @@ use arrow_flight::sql::metadata::{SqlInfoData, XdbcTypeInfoData};
 use arrow_flight::sql::{Command, CommandGetDbSchemas, CommandGetTableTypes, CommandGetTables};
 use arrow_schema::{Schema, SchemaRef};
 use contract::{Error, ErrorKind, Result};
-use engine::{ClientSession, ListedSchema};
+use engine::{ClientSession, ListedSchema, ListedTable};
 
 use crate::keys;
 use crate::sql_info::sql_info;
@@ -16,6 +16,10 @@ use crate::type_info::type_info;
 
 const TABLE: &str = "TABLE";
 const VIEW: &str = "VIEW";
+/// Where a column keeps its comment here.
+const COMMENT: &str = "comment";
+/// Where Flight SQL has the comment on a column.
+const REMARKS: &str = "ARROW:FLIGHT:SQL:REMARKS";
 
 /// Answers about the server that never change.
 pub(crate) struct Facts {
@@ -85,7 +89,7 @@ impl Facts {
 type Built = std::result::Result<RecordBatch, FlightError>;
 
 async fn schemas(command: CommandGetDbSchemas, client: &ClientSession) -> Result<Built> {
-    let listed = listed(client, command.catalog.as_deref(), false).await?;
+    let listed = listed(client, command.catalog.as_deref(), None).await?;
     let mut builder = command.into_builder();
     for (catalog, schemas) in &listed {
         for schema in schemas {
@@ -96,7 +100,8 @@ async fn schemas(command: CommandGetDbSchemas, client: &ClientSession) -> Result
 }
 
 async fn tables(command: CommandGetTables, client: &ClientSession) -> Result<Built> {
-    let listed = listed(client, command.catalog.as_deref(), command.include_schema).await?;
+    let described = command.include_schema.then_some(&command);
+    let listed = listed(client, command.catalog.as_deref(), described).await?;
     let mut builder = command.into_builder();
     for (catalog, schemas) in &listed {
         for schema in schemas {
@@ -104,8 +109,7 @@ async fn tables(command: CommandGetTables, client: &ClientSession) -> Result<Bui
                 let kind = if table.is_view { VIEW } else { TABLE };
                 // A table that cannot be opened is listed without columns.
                 let columns = table.columns.as_ref();
-                let columns =
-                    columns.map_or_else(|| Arc::new(Schema::empty()), |columns| engine::owned_schema(columns));
+                let columns = columns.map_or_else(|| Arc::new(Schema::empty()), |columns| with_remarks(columns));
                 builder
                     .append(catalog, &schema.name, &table.name, kind, &columns)
                     .map_err(|error| broken(&error))?;
@@ -115,12 +119,12 @@ async fn tables(command: CommandGetTables, client: &ClientSession) -> Result<Bui
     Ok(builder.build())
 }
 
-/// The catalogs asked for. One whose source is away, or asks for a login of its own, is left out if all are asked for:
-/// the others are still there.
+/// The catalogs asked for; with columns of the tables that `described` asks for, and no others then. One whose source is
+/// away, or asks for a login of its own, is left out if all are asked for: the others are still there.
 async fn listed(
     client: &ClientSession,
     catalog: Option<&str>,
-    with_columns: bool,
+    described: Option<&CommandGetTables>,
 ) -> Result<Vec<(String, Vec<ListedSchema>)>> {
     let ctx = client.query_context();
     let mut listed = Vec::new();
@@ -128,7 +132,14 @@ async fn listed(
         if catalog.is_some_and(|asked| asked != name) {
             continue;
         }
-        match Box::pin(client.list_catalog(&name, with_columns, &ctx)).await {
+        let schemas = match described {
+            Some(command) => {
+                let choose = |schemas: &mut Vec<ListedSchema>| asked_for(command, schemas);
+                Box::pin(client.describe_catalog(&name, choose, &ctx)).await
+            }
+            None => Box::pin(client.list_catalog(&name, &ctx)).await,
+        };
+        match schemas {
             Ok(schemas) => listed.push((name, schemas)),
             Err(error)
                 if catalog.is_none()
@@ -146,6 +157,35 @@ async fn listed(
         }
     }
     Ok(listed)
+}
+
+/// Leaves the tables that a command asks for, by the patterns and kinds in it.
+fn asked_for(command: &CommandGetTables, schemas: &mut Vec<ListedSchema>) -> Result<()> {
+    let schema = command.db_schema_filter_pattern.as_deref();
+    engine::retain_like(schemas, schema, command.table_name_filter_pattern.as_deref())?;
+    if !command.table_types.is_empty() {
+        let kind = |table: &ListedTable| if table.is_view { VIEW } else { TABLE };
+        for schema in schemas {
+            schema
+                .tables
+                .retain(|table| command.table_types.iter().any(|asked| asked == kind(table)));
+        }
+    }
+    Ok(())
+}
+
+/// The columns as a client is told of them: with their comments where Flight SQL has remarks.
+fn with_remarks(columns: &SchemaRef) -> SchemaRef {
+    let owned = engine::owned_schema(columns);
+    let fields = owned.fields().iter().zip(columns.fields()).map(|(owned, field)| {
+        let Some(comment) = field.metadata().get(COMMENT).filter(|comment| !comment.is_empty()) else {
+            return Arc::clone(owned);
+        };
+        let mut metadata = owned.metadata().clone();
+        metadata.insert(REMARKS.to_owned(), comment.clone());
+        Arc::new(owned.as_ref().clone().with_metadata(metadata))
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 fn broken(error: &FlightError) -> Error {

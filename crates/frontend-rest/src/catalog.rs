@@ -34,7 +34,7 @@ pub(crate) async fn tables(
     session: &Session<'_>,
     service: &str,
 ) -> Result<Response<AnswerBody>, Refusal> {
-    let schemas = list(session, service, false).await?;
+    let schemas = list(session, service).await?;
     let names = schemas.iter().flat_map(|schema| {
         schema
             .tables
@@ -50,7 +50,7 @@ pub(crate) async fn schemas(
     session: &Session<'_>,
     service: &str,
 ) -> Result<Response<AnswerBody>, Refusal> {
-    let schemas = list(session, service, false).await?;
+    let schemas = list(session, service).await?;
     listed(
         exchange,
         vec![text("name", schemas.into_iter().map(|schema| Some(schema.name)))],
@@ -65,7 +65,7 @@ pub(crate) async fn schema(
     service: &str,
     name: &str,
 ) -> Result<Response<AnswerBody>, Refusal> {
-    let schema = find_schema(list(session, service, false).await?, name)?;
+    let schema = find_schema(list(session, service).await?, name)?;
     let kind = |table: &ListedTable| Some(if table.is_view { "view" } else { "table" }.to_owned());
     let columns = vec![
         text("name", schema.tables.iter().map(|table| Some(table.name.clone()))),
@@ -82,9 +82,17 @@ pub(crate) async fn columns(
     schema: &str,
     table: &str,
 ) -> Result<Response<AnswerBody>, Refusal> {
-    let found = find_schema(list(session, service, true).await?, schema)?;
-    let listed_table = found.tables.into_iter().find(|listed| listed.name == table);
     let dotted = url::dotted(&[schema, table]);
+    let choose = |schemas: &mut Vec<ListedSchema>| {
+        schemas.retain(|listed| listed.name == schema);
+        for listed in schemas {
+            listed.tables.retain(|listed| listed.name == table);
+        }
+        Ok(())
+    };
+    let described = session.session.describe_catalog(service, choose, &session.ctx);
+    let found = find_schema(session.guarded(Box::pin(described)).await?, schema)?;
+    let listed_table = found.tables.into_iter().next();
     let listed_table = listed_table.ok_or_else(|| Error::undefined_table(&dotted))?;
     let columns = listed_table.columns.ok_or_else(|| {
         let message = format!("the columns of \"{dotted}\" cannot be found out");
@@ -121,8 +129,8 @@ fn sql_type(field: &Field) -> String {
     }
 }
 
-async fn list(session: &Session<'_>, service: &str, with_columns: bool) -> Result<Vec<ListedSchema>, Refusal> {
-    let listing = Box::pin(session.session.list_catalog(service, with_columns, &session.ctx));
+async fn list(session: &Session<'_>, service: &str) -> Result<Vec<ListedSchema>, Refusal> {
+    let listing = Box::pin(session.session.list_catalog(service, &session.ctx));
     session.guarded(listing).await
 }
 

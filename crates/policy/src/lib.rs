@@ -27,6 +27,7 @@ mod rule;
 mod rule_dialect;
 mod rule_error;
 mod stamp;
+mod system_scan;
 mod system_table;
 mod verify;
 
@@ -43,6 +44,7 @@ pub use remote_scan::{RemoteReads, RemoteScanExec};
 pub use rule::{RateLimit, Rules, Service};
 pub use rule_error::RuleError;
 pub use stamp::Stamp;
+pub use system_scan::{SystemRows, SystemScanExec};
 pub use system_table::SystemTable;
 pub use verify::{ExecutablePlan, OptimizedPlan};
 

@@ -29,6 +29,7 @@ use crate::delegated_plan::DelegatedPlan;
 use crate::presented_table::PresentedTable;
 use crate::remote_scan::RemoteScanExec;
 use crate::stamp::Stamp;
+use crate::system_scan::SystemScanExec;
 use crate::system_table::SystemTable;
 
 /// An optimized plan that was found to read what the authorized one reads, in the same way.
@@ -68,7 +69,7 @@ impl OptimizedPlan {
     /// reads no table; the cause holds the plan.
     pub fn executable(&self, plan: Arc<dyn ExecutionPlan>) -> Result<ExecutablePlan> {
         let mut found = BTreeMap::new();
-        verify_physical(&plan, &self.admitted, &mut found)?;
+        verify_physical(&plan, &self.admitted, Some(self.stamp), &mut found)?;
         let is_explain = matches!(self.plan, LogicalPlan::Explain(_));
         let missing = self
             .barriers
@@ -270,10 +271,12 @@ fn check_scan(
     Ok(())
 }
 
-/// Checks every leaf, and counts the barriers by table.
+/// Checks every leaf, and counts the barriers by table. System relations are read for `reader` alone, and where there is
+/// none not at all.
 fn verify_physical(
     plan: &Arc<dyn ExecutionPlan>,
     admitted: &HashSet<TableName>,
+    reader: Option<Stamp>,
     barriers: &mut BTreeMap<TableName, usize>,
 ) -> Result<()> {
     let mut open = vec![plan];
@@ -284,7 +287,7 @@ fn verify_physical(
         if let Some(barrier) = node.downcast_ref::<BarrierExec>() {
             *barriers.entry(barrier.table().clone()).or_insert(0) += 1;
             // Below a barrier only its own table and those that its rules name are read.
-            verify_physical(barrier.input(), barrier.reads(), &mut BTreeMap::new())?;
+            verify_physical(barrier.input(), barrier.reads(), None, &mut BTreeMap::new())?;
             continue;
         }
         if let Some(remote) = node.downcast_ref::<RemoteScanExec>() {
@@ -297,6 +300,12 @@ fn verify_physical(
             }
             for (table, count) in &reads.ruled {
                 *barriers.entry(table.clone()).or_insert(0) += count;
+            }
+            continue;
+        }
+        if let Some(system) = node.downcast_ref::<SystemScanExec>() {
+            if reader != Some(system.stamp()) {
+                return Err(uncovered("a system relation of another identity or other rules", plan));
             }
             continue;
         }

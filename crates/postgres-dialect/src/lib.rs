@@ -17,9 +17,9 @@ mod unknowns;
 mod versions;
 
 pub use catalog::{
-    CatalogNeeds, CatalogSnapshot, DatabaseEntry, PG_TYPE_METADATA, RelationKind, RoleEntry, SchemaEntry, TableEntry,
-    format_type, needs_catalog, needs_columns, system_batch, system_schema, system_table_names, type_modifier,
-    type_oid, type_oid_of_name,
+    COMMENT_FUNCTIONS, CatalogNeeds, CatalogSnapshot, Comments, DatabaseEntry, DescribedTable, PG_TYPE_METADATA,
+    RelationKind, RoleEntry, SchemaEntry, TableEntry, TableRows, format_type, needs_catalog, system_batch,
+    system_schema, system_table_names, type_modifier, type_oid, type_oid_of_name,
 };
 pub use command::{
     Command, CopyFormat, CopyOptions, CopyTo, Declare, DiscardKind, Explain, ExplainFormat, FetchCount, FetchDirection,
@@ -27,14 +27,14 @@ pub use command::{
 };
 pub use dialect::LakegateDialect;
 pub use functions::{
-    NUMERIC_DIVIDE, STATEMENT_TIMESTAMP, aggregate_functions, numeric_divide, operators, scalar_functions,
-    session_functions, sum,
+    NUMERIC_DIVIDE, STATEMENT_TIMESTAMP, aggregate_functions, numeric_divide, operators, relation_oid,
+    scalar_functions, session_functions, sum,
 };
 pub use names::{quote_identifier, quote_literal, split_name};
 pub use object_names::{object_name, show_object_names};
 pub use parse::{Limits, parse, parse_question_marks};
 pub use rewrite::{display_name, rewrite, settings_written};
-pub use session_facts::{SERVER_VERSION, SessionFacts};
+pub use session_facts::{KnownComments, SERVER_VERSION, SessionFacts};
 pub use unknowns::{is_comparison, resolve_unknowns};
 pub use versions::{VersionAsked, take_table_versions};
 

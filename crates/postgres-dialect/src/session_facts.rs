@@ -1,9 +1,11 @@
-use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use crate::catalog::CatalogSnapshot;
+use contract::{Error, ErrorKind, Result};
+
 use crate::catalog::facts::unescape;
 use crate::catalog::rows::Cell;
+use crate::catalog::{CatalogSnapshot, DescribedTable, comment_of};
 
 /// The PostgreSQL release whose behaviour and catalog are shown.
 pub const SERVER_VERSION: &str = "15.18";
@@ -28,6 +30,60 @@ pub struct SessionFacts {
     pub started: i64,
     /// What the user sees. May be empty if [`needs_catalog`](crate::needs_catalog) is false for the statement.
     pub catalog: Arc<CatalogSnapshot>,
+    /// The comments that the statement at hand came across.
+    pub comments: Arc<KnownComments>,
+}
+
+/// The most that the comments of one statement may take, in bytes: those of some hundred thousand columns.
+const COMMENT_BYTES_MAX: usize = 64 << 20;
+/// What a comment takes beside its text.
+const ENTRY_BYTES: usize = 64;
+
+/// Comments on tables and columns. Filled in while a statement runs, by what describes tables for it, and read by its
+/// functions.
+#[derive(Debug, Default)]
+pub struct KnownComments(RwLock<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// By the table's OID and the column's number, 0 for the table itself.
+    comments: HashMap<(u32, i64), String>,
+    bytes: usize,
+}
+
+impl KnownComments {
+    /// Keeps the comments on a table and its columns.
+    ///
+    /// # Errors
+    /// `MemoryExhausted` if there is no room for them.
+    pub fn learn(&self, table: &DescribedTable) -> Result<()> {
+        let of_table = table.comment.as_deref().map(|comment| (0, comment));
+        let fields = table.columns.iter().flat_map(|columns| columns.fields());
+        let of_columns = (1..)
+            .zip(fields)
+            .filter_map(|(number, field)| Some((number, comment_of(field)?)));
+        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for (number, comment) in of_table.into_iter().chain(of_columns) {
+            let place = (table.oid, number);
+            if kept.comments.contains_key(&place) {
+                continue;
+            }
+            kept.bytes += comment.len() + ENTRY_BYTES;
+            if kept.bytes > COMMENT_BYTES_MAX {
+                let message = "the comments that the statement asks for take too much memory";
+                let hint = "Read pg_description, or ask for fewer tables.";
+                return Err(Error::new(ErrorKind::MemoryExhausted, message).with_hint(hint));
+            }
+            kept.comments.insert(place, comment.to_owned());
+        }
+        Ok(())
+    }
+
+    /// The comment on a column, or on the table for the number 0.
+    pub(crate) fn of(&self, table: u32, number: i64) -> Option<String> {
+        let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        kept.comments.get(&(table, number)).cloned()
+    }
 }
 
 impl SessionFacts {
@@ -42,6 +98,7 @@ impl SessionFacts {
             superuser: false,
             started: 0,
             catalog: CatalogSnapshot::new(Vec::new(), Vec::new(), Vec::new()),
+            comments: Arc::default(),
         }
     }
 

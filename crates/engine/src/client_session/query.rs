@@ -15,40 +15,24 @@ use postgres_dialect::Command;
 use super::{ClientSession, Outcome};
 use crate::even_batches::even;
 use crate::metadata::SystemCatalog;
-use crate::planning::{PlanKey, Planned, PlanningSession, TableFinder, convert};
+use crate::planning::{Ground, PlanKey, Planned, PlanningSession, TableFinder, convert};
 use crate::query_log::QueryReport;
 use crate::result_stream::{GuardedStream, ResultStream};
 use crate::statement::{PreparedStatement, StatementText};
 
-/// What a session's planning stands on while one statement is worked on.
-pub(crate) struct Ground {
-    access: Arc<crate::access::AccessState>,
-    sources: Arc<crate::engine::SourceSet>,
-    search_path: Vec<String>,
-    pinned: Option<Arc<parking_lot::Mutex<crate::planning::PinnedTables>>>,
-}
-
 impl ClientSession {
-    pub(crate) fn ground(&self) -> Ground {
+    /// What one statement stands on while it is planned and run.
+    pub(crate) fn ground(&self, ctx: &QueryContext) -> Ground {
         Ground {
             access: self.engine.shared().access.load_full(),
             sources: self.engine.shared().sources.load_full(),
-            search_path: self.settings.search_path(),
+            identity: Arc::clone(&self.identity),
+            state: Arc::clone(&self.state),
+            presented: self.engine.shared().plans.presented.clone(),
             pinned: self.transaction.pinned(),
-        }
-    }
-
-    pub(crate) fn finder<'a>(&'a self, ground: &'a Ground, ctx: &'a QueryContext) -> TableFinder<'a> {
-        TableFinder {
-            sources: &ground.sources,
-            access: &ground.access,
-            identity: &self.identity,
-            state: &self.state,
-            presented: &self.engine.shared().plans.presented,
-            pinned: ground.pinned.as_deref(),
-            catalog: &self.catalog,
-            search_path: &ground.search_path,
-            ctx,
+            catalog: self.catalog.clone(),
+            search_path: self.settings.search_path(),
+            ctx: ctx.clone(),
         }
     }
 
@@ -86,10 +70,10 @@ impl ClientSession {
         declared: &[Option<DataType>],
         ctx: &QueryContext,
     ) -> Result<Arc<Planned>> {
-        let ground = self.ground();
-        let finder = self.finder(&ground, ctx);
+        let ground = self.ground(ctx);
+        let finder = ground.finder();
         let needs = postgres_dialect::needs_catalog(query);
-        let system = SystemCatalog::for_statement(self, &finder, needs).await?;
+        let system = SystemCatalog::for_statement(self, &ground, &needs).await?;
         self.planning(&finder, &system, ctx).plan(query, text, declared).await
     }
 
@@ -102,9 +86,10 @@ impl ClientSession {
         values: Vec<ScalarValue>,
         ctx: &QueryContext,
     ) -> Result<ExecutablePlan> {
-        let ground = self.ground();
-        let finder = self.finder(&ground, ctx);
-        let system = SystemCatalog::for_statement(self, &finder, planned.needs()).await?;
+        let ground = self.ground(ctx);
+        let finder = ground.finder();
+        let system = SystemCatalog::for_statement(self, &ground, planned.needs()).await?;
+        system.learn_comments().await?;
         let planning = self.planning(&finder, &system, ctx);
         let values = convert(values, &planned.parameters)?;
         if planned.stamp() == planning.key.stamp && planning.is_current(planned).await? {

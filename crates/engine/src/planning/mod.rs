@@ -26,5 +26,5 @@ pub(crate) use cache::{PlanCache, PlanKey};
 pub(crate) use moments::Moments;
 pub(crate) use parameters::convert;
 pub(crate) use pipeline::{Planned, PlanningSession};
-pub(crate) use tables::{PinnedTables, TableFinder};
+pub(crate) use tables::{Ground, PinnedTables, SeenTable, TableFinder};
 pub(crate) use template::template_state;

@@ -67,8 +67,8 @@ pub(crate) struct PlanningSession<'a> {
 
 impl Planned {
     /// What of the catalog an execution reads.
-    pub(crate) fn needs(&self) -> CatalogNeeds {
-        self.needs
+    pub(crate) fn needs(&self) -> &CatalogNeeds {
+        &self.needs
     }
 
     /// Which ways the tables are read, for EXPLAIN; nothing where the plan is made for each execution.
@@ -153,7 +153,7 @@ impl PlanningSession<'_> {
             optimized: timeless.then_some(optimized),
             physical: physical.filter(|_| timeless),
             reads_catalog,
-            needs: self.system.needs,
+            needs: self.system.needs.clone(),
         })
     }
 
@@ -269,7 +269,7 @@ impl PlanningSession<'_> {
             }
             if let Some(provider) = self.system.table(&written)? {
                 reads_catalog = true;
-                tables.add(written, policy::SystemTable::wrap(provider), Vec::new());
+                tables.add(written, provider, Vec::new());
             } else {
                 stored.push(written);
             }

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use contract::{Error, Identity, QueryContext, Result, TableName, TableVersion};
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::common::TableReference;
+use datafusion::datasource::empty::EmptyTable;
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::TableSource;
-use federation::{RoutedTable, SourceTable};
+use federation::{RoutedTable, SourceTable, TableDescription};
 use futures::future::try_join_all;
 use policy::{PresentedTable, RuleScope, Stamp, TableAccess, TableRules};
 
@@ -51,6 +53,57 @@ impl PresentedTables {
 /// Versions that a transaction has pinned: each table is seen as it was at its first use.
 pub(crate) type PinnedTables = HashMap<(TableName, TableVersion), Arc<SourceTable>>;
 
+/// What a statement's tables are found by: one state of rules and catalogs, for one identity. Kept by what opens tables
+/// while a statement runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Ground {
+    pub(crate) sources: Arc<SourceSet>,
+    pub(crate) access: Arc<AccessState>,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) state: Arc<SessionState>,
+    pub(crate) presented: PresentedTables,
+    pub(crate) pinned: Option<Arc<parking_lot::Mutex<PinnedTables>>>,
+    pub(crate) catalog: String,
+    pub(crate) search_path: Vec<String>,
+    pub(crate) ctx: QueryContext,
+}
+
+impl Ground {
+    /// Finds tables on it.
+    pub(crate) fn finder(&self) -> TableFinder<'_> {
+        TableFinder {
+            sources: &self.sources,
+            access: &self.access,
+            identity: &self.identity,
+            state: &self.state,
+            presented: &self.presented,
+            pinned: self.pinned.as_deref(),
+            catalog: &self.catalog,
+            search_path: &self.search_path,
+            ctx: &self.ctx,
+        }
+    }
+
+    /// For whom, and under which rules, what is found on it is presented.
+    pub(crate) fn stamp(&self) -> Stamp {
+        Stamp::new(&self.identity, self.access.version)
+    }
+}
+
+/// What a listing tells of a table: no more than the identity may see.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SeenTable {
+    pub(crate) columns: Option<SchemaRef>,
+    pub(crate) comment: Option<String>,
+}
+
+/// A stored table as an identity sees it.
+struct PresentedAt {
+    provider: Arc<dyn TableProvider>,
+    opened: Vec<OpenedTable>,
+    comment: Option<String>,
+}
+
 /// Opens tables for one identity under one state of rules and catalogs.
 #[derive(Debug)]
 pub(crate) struct TableFinder<'a> {
@@ -77,7 +130,7 @@ impl TableFinder<'_> {
     ) -> Result<(Arc<dyn TableProvider>, Vec<OpenedTable>)> {
         for name in self.candidates(written) {
             if let Some(found) = self.open_presented(&name, version).await? {
-                return Ok(found);
+                return Ok((found.provider, found.opened));
             }
         }
         Err(Error::undefined_table(&shown(written)))
@@ -95,11 +148,61 @@ impl TableFinder<'_> {
         }
     }
 
-    async fn open_presented(
-        &self,
-        name: &TableName,
-        version: TableVersion,
-    ) -> Result<Option<(Arc<dyn TableProvider>, Vec<OpenedTable>)>> {
+    /// What a listing tells of a table that is opened for it; `None` if it is hidden or gone.
+    ///
+    /// # Errors
+    /// What the source says, or a rule that does not fit.
+    pub(crate) async fn look(&self, name: &TableName) -> Result<Option<SeenTable>> {
+        let found = self.open_presented(name, TableVersion::Latest).await?;
+        Ok(found.map(|found| SeenTable {
+            columns: Some(found.provider.schema()),
+            comment: found.comment,
+        }))
+    }
+
+    /// What a listing tells of a table that its catalog has described; `None` if rules hide it. Whether the catalog's own
+    /// system lets the identity read it is for the caller to ask, of all tables at once.
+    ///
+    /// # Errors
+    /// As [`look`](Self::look).
+    pub(crate) async fn see(&self, name: &TableName, described: TableDescription) -> Result<Option<SeenTable>> {
+        let TableDescription { columns, comment, .. } = described;
+        let columns = match (self.access.rules.table_access(self.identity, name), columns) {
+            (TableAccess::Hidden, _) => return Ok(None),
+            (TableAccess::Full, columns) => columns,
+            (TableAccess::Restricted(_), None) => None,
+            (TableAccess::Restricted(rules), Some(columns)) => {
+                // Rules say what becomes of columns by way of a table; nobody reads this one.
+                let provider: Arc<dyn TableProvider> = Arc::new(EmptyTable::new(columns));
+                let referenced = self.referenced(name, &rules).await?.into_iter();
+                let tables = referenced.map(|(name, table)| (name, Arc::clone(&table.provider)));
+                let tables = tables.collect();
+                let scope = RuleScope {
+                    state: self.state,
+                    tables: &tables,
+                };
+                let stamp = Stamp::new(self.identity, self.access.version);
+                let seen = PresentedTable::restricted(name.clone(), provider, &rules, self.identity, scope, stamp)?;
+                Some(seen.schema())
+            }
+        };
+        Ok(Some(SeenTable { columns, comment }))
+    }
+
+    /// The other tables that rules on a table read.
+    async fn referenced(&self, name: &TableName, rules: &TableRules) -> Result<Vec<(TableName, Arc<SourceTable>)>> {
+        let mut found = Vec::new();
+        for referenced in rules.referenced_tables(name) {
+            let Some(other) = self.open(&referenced, TableVersion::Latest).await? else {
+                let what = format!("a rule on {name} reads {referenced}, which does not exist");
+                return Err(Error::internal(what));
+            };
+            found.push((referenced, other));
+        }
+        Ok(found)
+    }
+
+    async fn open_presented(&self, name: &TableName, version: TableVersion) -> Result<Option<PresentedAt>> {
         // Access is asked first: what is hidden costs no more time than what does not exist.
         let access = self.access.rules.table_access(self.identity, name);
         if matches!(access, TableAccess::Hidden) {
@@ -118,14 +221,19 @@ impl TableFinder<'_> {
             by_rule: false,
         };
         let stamp = Stamp::new(self.identity, self.access.version);
-        match access {
-            TableAccess::Hidden => Ok(None),
+        let (provider, opened) = match access {
+            TableAccess::Hidden => return Ok(None),
             TableAccess::Full => {
                 let provider = PresentedTable::full(name.clone(), Arc::clone(&table.provider), stamp);
-                Ok(Some((provider, vec![opened])))
+                (provider, vec![opened])
             }
-            TableAccess::Restricted(rules) => self.restrict(&table, &rules, opened, stamp).await.map(Some),
-        }
+            TableAccess::Restricted(rules) => self.restrict(&table, &rules, opened, stamp).await?,
+        };
+        Ok(Some(PresentedAt {
+            provider,
+            opened,
+            comment: table.comment.clone(),
+        }))
     }
 
     async fn restrict(
@@ -138,11 +246,7 @@ impl TableFinder<'_> {
         let name = opened.name.clone();
         let mut all = vec![opened];
         let mut named = HashMap::new();
-        for referenced in rules.referenced_tables(&name) {
-            let Some(other) = self.open(&referenced, TableVersion::Latest).await? else {
-                let what = format!("a rule on {name} reads {referenced}, which does not exist");
-                return Err(Error::internal(what));
-            };
+        for (referenced, other) in self.referenced(&name, rules).await? {
             all.push(OpenedTable {
                 name: referenced.clone(),
                 version: TableVersion::Latest,

@@ -1,13 +1,19 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use contract::{ErrorKind, Identity, Result};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::provider_as_source;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, EmptyRecordBatchStream, ExecutionPlan, PhysicalExpr, PlanProperties,
+};
 
 use super::world::{Actor, RULES, Storage, Tables, Twin, ana, bare_context, dora, name, raw_tables, register, rules};
-use crate::{AuthorizedPlan, Rules, SystemTable, authorize};
+use crate::{AuthorizedPlan, BarrierExec, Rules, Stamp, SystemRows, SystemTable, authorize};
 
 async fn bind(actor: &Actor, sql: &str) -> LogicalPlan {
     actor.context.state().create_logical_plan(sql).await.unwrap()
@@ -162,6 +168,114 @@ async fn files_need_an_origin_that_is_admitted() {
     let optimized = plan.optimized(plan.plan().clone()).unwrap();
     let physical = state.create_physical_plan(optimized.plan()).await.unwrap();
     assert!(cause(optimized.executable(physical)).contains("not covered"));
+}
+
+/// Rows of a system relation with one column.
+#[derive(Debug)]
+struct Names(SchemaRef);
+
+impl SystemRows for Names {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.0)
+    }
+
+    fn rows_estimated(&self) -> usize {
+        0
+    }
+
+    fn rows(&self, _: Arc<[usize]>, _: Vec<Arc<dyn PhysicalExpr>>) -> SendableRecordBatchStream {
+        Box::pin(EmptyRecordBatchStream::new(Arc::clone(&self.0)))
+    }
+}
+
+/// A leaf of a kind that nobody has heard of.
+#[derive(Debug)]
+struct Unheard(Arc<dyn ExecutionPlan>);
+
+impl DisplayAs for Unheard {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SystemScanExec: by name only")
+    }
+}
+
+impl ExecutionPlan for Unheard {
+    fn name(&self) -> &str {
+        "SystemScanExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        self.0.properties()
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> datafusion::common::Result<TreeNodeRecursion>,
+    ) -> datafusion::common::Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        _: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> datafusion::common::Result<SendableRecordBatchStream> {
+        self.0.execute(partition, context)
+    }
+}
+
+/// Rows that are made while a plan runs were chosen for one identity under one version of the rules.
+#[tokio::test]
+async fn system_scans_are_read_by_whom_they_were_made_for() {
+    let (tables, _folder) = raw(Storage::Parquet).await;
+    let rules = rules(RULES);
+    let dora_sees = Stamp::new(&dora(), rules.version());
+    let names = Arc::new(Names(Arc::new(Schema::new(vec![Field::new(
+        "name",
+        DataType::Utf8,
+        true,
+    )]))));
+    let relation = SystemTable::of_rows("names", names, dora_sees);
+    let actor = Actor::new(dora(), &rules, &tables, 2);
+    let state = actor.context.state();
+    let scan = LogicalPlanBuilder::scan("names", provider_as_source(Arc::clone(&relation)), None);
+    let scan = scan.unwrap().build().unwrap();
+    let physical = state.create_physical_plan(&scan).await.unwrap();
+    let may = |identity: Identity, version: u64, plan: &Arc<dyn ExecutionPlan>| {
+        let authorized = authorize(scan.clone(), &identity, version).unwrap();
+        let optimized = authorized.optimized(scan.clone()).unwrap();
+        optimized.executable(Arc::clone(plan))
+    };
+    may(dora(), rules.version(), &physical).unwrap();
+    for (identity, version) in [
+        (ana(), rules.version()),
+        (Identity::administrator("root"), rules.version()),
+        (dora(), rules.version() ^ 1),
+    ] {
+        assert!(cause(may(identity, version, &physical)).contains("another identity"));
+    }
+    // By its kind it is known, not by its name.
+    let unheard: Arc<dyn ExecutionPlan> = Arc::new(Unheard(Arc::clone(&physical)));
+    assert!(cause(may(dora(), rules.version(), &unheard)).contains("not covered"));
+
+    // It stands for no table, neither in the place of a barrier nor below one.
+    let plan = authorized(&actor, "SELECT trip_id FROM trips").await.unwrap();
+    let optimized = plan.optimized(state.optimize(plan.plan()).unwrap()).unwrap();
+    assert!(cause(optimized.executable(Arc::clone(&physical))).contains("lost its barrier"));
+    let reads = Arc::new(HashSet::from([name("trips")]));
+    let below: Arc<dyn ExecutionPlan> =
+        Arc::new(BarrierExec::new(name("trips"), physical.schema(), physical, 1, reads));
+    assert!(cause(optimized.executable(below)).contains("another identity"));
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 
 use arrow_schema::Field;
 
-use super::relation::{self, Relation};
-use super::snapshot::CatalogSnapshot;
+use super::relation::Relation;
+use super::table_rows::Subjects;
 use super::types::{self, TypeFact};
 
 /// A column, as both `pg_attribute` and `information_schema.columns` need it.
@@ -22,26 +22,32 @@ pub(crate) struct ColumnEntry<'c> {
 }
 
 /// Calls `each` for every column, PostgreSQL's own relations first.
-pub(crate) fn each<'c>(catalog: &'c CatalogSnapshot, mut each: impl FnMut(ColumnEntry<'c>)) {
-    for relation in relation::all() {
+pub(crate) fn each<'c>(subjects: &Subjects<'c>, mut each: impl FnMut(ColumnEntry<'c>)) {
+    for relation in subjects.own_relations() {
         of_relation(relation, &mut each);
     }
-    for (oid, _, schema, table) in catalog.tables() {
-        let Some(columns) = &table.columns else { continue };
+    for user in &subjects.users {
+        let Some(columns) = user.columns else { continue };
         for (number, field) in (1..).zip(columns.fields()) {
             each(ColumnEntry {
-                relation: oid,
-                schema: &schema.name,
-                table: &table.name,
+                relation: user.oid,
+                schema: user.schema,
+                table: &user.table.name,
                 name: field.name(),
                 number,
                 fact: fact_of(field),
                 modifier: types::type_modifier(field),
                 not_null: !field.is_nullable(),
-                comment: field.metadata().get("comment").map(String::as_str),
+                comment: comment_of(field),
             });
         }
     }
+}
+
+/// The comment on a column.
+pub(crate) fn comment_of(field: &Field) -> Option<&str> {
+    let comment = field.metadata().get("comment").map(String::as_str);
+    comment.filter(|comment| !comment.is_empty())
 }
 
 fn of_relation<'c>(relation: &'static Relation, each: &mut impl FnMut(ColumnEntry<'c>)) {

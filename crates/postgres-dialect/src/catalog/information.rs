@@ -8,6 +8,7 @@ use super::objects::cells;
 use super::relation::{self, Relation};
 use super::rows::{Cell, Rows};
 use super::snapshot::{CatalogSnapshot, OWNER_OID, RelationKind};
+use super::table_rows::Subjects;
 use super::types::{self, TypeFact};
 use crate::session_facts::SessionFacts;
 
@@ -27,7 +28,6 @@ pub(super) fn batch(
         }
         "schemata" => schemata(relation, catalog, facts),
         "tables" => tables(relation, catalog, facts),
-        "columns" => all_columns(relation, catalog, facts),
         "views" => views(relation, catalog, facts),
         "character_sets" => {
             let mut rows = Rows::new(
@@ -45,7 +45,6 @@ pub(super) fn batch(
         "enabled_roles" => enabled_roles(relation, catalog, facts),
         "applicable_roles" => applicable_roles(relation, catalog, facts),
         "table_privileges" | "role_table_grants" => table_privileges(relation, catalog, facts),
-        "column_privileges" | "role_column_grants" => column_privileges(relation, catalog, facts),
         _ => return Ok(None),
     };
     rows.finish().map(Some)
@@ -157,9 +156,9 @@ const COLUMN_COLUMNS: [&str; 27] = [
     "collation_name",
 ];
 
-fn all_columns(relation: &'static Relation, catalog: &CatalogSnapshot, facts: &SessionFacts) -> Rows {
+pub(super) fn all_columns(relation: &'static Relation, subjects: &Subjects<'_>, facts: &SessionFacts) -> Rows {
     let mut rows = Rows::new(relation, &COLUMN_COLUMNS);
-    columns::each(catalog, |column| rows.push(column_row(&column, &facts.database)));
+    columns::each(subjects, |column| rows.push(column_row(&column, &facts.database)));
     rows
 }
 
@@ -307,7 +306,12 @@ fn table_privileges(relation: &'static Relation, catalog: &CatalogSnapshot, fact
     rows
 }
 
-fn column_privileges(relation: &'static Relation, catalog: &CatalogSnapshot, facts: &SessionFacts) -> Rows {
+pub(super) fn column_privileges(
+    relation: &'static Relation,
+    catalog: &CatalogSnapshot,
+    subjects: &Subjects<'_>,
+    facts: &SessionFacts,
+) -> Rows {
     let mut rows = Rows::new(
         relation,
         &[
@@ -322,7 +326,7 @@ fn column_privileges(relation: &'static Relation, catalog: &CatalogSnapshot, fac
         ],
     );
     let owner = catalog.role_name(OWNER_OID).unwrap_or_default();
-    columns::each(catalog, |column| {
+    columns::each(subjects, |column| {
         let grantee = if relation::find(column.schema, column.table).is_some() {
             "PUBLIC"
         } else {

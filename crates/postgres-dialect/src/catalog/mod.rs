@@ -9,6 +9,7 @@ mod objects;
 pub(crate) mod relation;
 pub(crate) mod rows;
 mod snapshot;
+mod table_rows;
 pub(crate) mod types;
 
 use arrow_array::RecordBatch;
@@ -16,9 +17,11 @@ use arrow_schema::SchemaRef;
 use contract::Result;
 use datafusion::arrow::compute::concat_batches;
 
-pub use needs::{CatalogNeeds, needs_catalog};
+pub(crate) use columns::comment_of;
+pub use needs::{COMMENT_FUNCTIONS, CatalogNeeds, Comments, needs_catalog};
 pub(crate) use snapshot::PG_CATALOG_OID;
 pub use snapshot::{CatalogSnapshot, DatabaseEntry, RelationKind, RoleEntry, SchemaEntry, TableEntry};
+pub use table_rows::{DescribedTable, TableRows};
 pub(crate) use types::list_type_name;
 pub use types::{PG_TYPE_METADATA, format_type, type_modifier, type_oid, type_oid_of_name};
 
@@ -44,25 +47,8 @@ pub fn system_schema(schema: &str, table: &str) -> Option<SchemaRef> {
     relation::find(schema, table).map(|relation| relation.arrow.clone())
 }
 
-/// Whether the rows of a system relation depend on the columns of the user's tables, so that
-/// [`TableEntry::columns`] must be filled in before [`system_batch`].
-pub fn needs_columns(schema: &str, table: &str) -> bool {
-    match schema {
-        "pg_catalog" => matches!(table, "pg_attribute" | "pg_class" | "pg_description" | "pg_stats"),
-        "information_schema" => matches!(
-            table,
-            "columns"
-                | "column_privileges"
-                | "role_column_grants"
-                | "column_udt_usage"
-                | "element_types"
-                | "attributes"
-        ),
-        _ => false,
-    }
-}
-
-/// The rows of a system relation, of the schema that [`system_schema`] says; `None` if there is none of that name.
+/// The rows of a system relation, of the schema that [`system_schema`] says; `None` if there is none of that name. Of
+/// columns and comments it has what the snapshot knows; see [`TableRows`].
 ///
 /// # Errors
 /// `Internal` only.
@@ -75,9 +61,10 @@ pub fn system_batch(
     let Some(relation) = relation::find(schema, table) else {
         return Ok(None);
     };
-    let own = match relation.schema {
-        "pg_catalog" => objects::batch(relation, catalog, facts)?,
-        _ => information::batch(relation, catalog, facts)?,
+    let own = match (TableRows::of(schema, table), relation.schema) {
+        (Some(rows), _) => Some(rows.all_rows(catalog, facts)?),
+        (None, "pg_catalog") => objects::batch(relation, catalog, facts)?,
+        (None, _) => information::batch(relation, catalog, facts)?,
     };
     let fixed = facts::batch(relation)?;
     Ok(Some(match (fixed, own) {

@@ -9,6 +9,7 @@ use super::columns;
 use super::relation::{self, Relation};
 use super::rows::{Cell, Rows};
 use super::snapshot::{CatalogSnapshot, OWNER_OID, PG_CATALOG_OID, RelationKind};
+use super::table_rows::Subjects;
 use crate::session_facts::{SETTING_COLUMNS, SessionFacts, setting_facts};
 
 /// The OID of `pg_class`, the class of relations in `pg_description` and the like.
@@ -46,8 +47,6 @@ pub(super) fn batch(
     facts: &SessionFacts,
 ) -> Result<Option<RecordBatch>> {
     let rows = match relation.name {
-        "pg_class" => classes(relation, catalog),
-        "pg_attribute" => attributes(relation, catalog),
         "pg_namespace" => namespaces(relation, catalog),
         "pg_database" => databases(relation, catalog),
         "pg_roles" => roles(relation, catalog),
@@ -58,7 +57,6 @@ pub(super) fn batch(
         "pg_tables" => tables(relation, catalog),
         "pg_views" => views(relation, catalog, RelationKind::View),
         "pg_matviews" => views(relation, catalog, RelationKind::MaterializedView),
-        "pg_description" => descriptions(relation, catalog),
         "pg_settings" => settings(relation, facts),
         _ => return Ok(None),
     };
@@ -74,7 +72,7 @@ pub(super) fn kind_letter(kind: RelationKind) -> &'static str {
     }
 }
 
-fn classes(relation: &'static Relation, catalog: &CatalogSnapshot) -> Rows {
+pub(super) fn classes(relation: &'static Relation, subjects: &Subjects<'_>) -> Rows {
     let mut rows = Rows::new(
         relation,
         &[
@@ -94,7 +92,7 @@ fn classes(relation: &'static Relation, catalog: &CatalogSnapshot) -> Rows {
             "relhasrules",
         ],
     );
-    for own in relation::all() {
+    for own in subjects.own_relations() {
         let table = own.kind == "r";
         let columns = i32::try_from(own.columns.len()).unwrap_or(i32::MAX);
         rows.push(cells![
@@ -114,13 +112,14 @@ fn classes(relation: &'static Relation, catalog: &CatalogSnapshot) -> Rows {
             !table,
         ]);
     }
-    for (oid, schema_oid, _, table) in catalog.tables() {
+    for user in &subjects.users {
+        let (oid, table) = (user.oid, user.table);
         let stored = table.kind != RelationKind::View;
-        let columns = table.columns.as_ref().map_or(0, |columns| columns.fields().len());
+        let columns = user.columns.map_or(0, |columns| columns.fields().len());
         rows.push(cells![
             oid,
             table.name.as_str(),
-            schema_oid,
+            user.schema_oid,
             0,
             OWNER_OID,
             if stored { HEAP_OID } else { 0 },
@@ -137,7 +136,7 @@ fn classes(relation: &'static Relation, catalog: &CatalogSnapshot) -> Rows {
     rows
 }
 
-fn attributes(relation: &'static Relation, catalog: &CatalogSnapshot) -> Rows {
+pub(super) fn attributes(relation: &'static Relation, subjects: &Subjects<'_>) -> Rows {
     let mut rows = Rows::new(
         relation,
         &[
@@ -158,7 +157,7 @@ fn attributes(relation: &'static Relation, catalog: &CatalogSnapshot) -> Rows {
             "attcollation",
         ],
     );
-    columns::each(catalog, |column| {
+    columns::each(subjects, |column| {
         let fact = column.fact;
         let dimensions = i32::from(fact.element != 0 && fact.length == -1);
         rows.push(cells![
@@ -383,14 +382,14 @@ fn views(relation: &'static Relation, catalog: &CatalogSnapshot, kind: RelationK
     rows
 }
 
-fn descriptions(relation: &'static Relation, catalog: &CatalogSnapshot) -> Rows {
+pub(super) fn descriptions(relation: &'static Relation, subjects: &Subjects<'_>) -> Rows {
     let mut rows = Rows::new(relation, &["objoid", "classoid", "objsubid", "description"]);
-    for (oid, _, _, table) in catalog.tables() {
-        if let Some(comment) = &table.comment {
-            rows.push(cells![oid, PG_CLASS_OID, 0, comment.as_str()]);
+    for user in &subjects.users {
+        if let Some(comment) = user.comment {
+            rows.push(cells![user.oid, PG_CLASS_OID, 0, comment]);
         }
     }
-    columns::each(catalog, |column| {
+    columns::each(subjects, |column| {
         if let Some(comment) = column.comment {
             rows.push(cells![column.relation, PG_CLASS_OID, column.number, comment]);
         }

@@ -48,8 +48,8 @@ pub struct TableEntry {
     pub name: String,
     /// Table or view.
     pub kind: RelationKind,
-    /// The columns that the identity may see; `None` if the statement at hand does not ask for columns, see
-    /// [`needs_columns`](crate::needs_columns). A field's `comment` metadata is its comment.
+    /// The columns that the identity may see, where they are known without opening the table. A field's `comment`
+    /// metadata is its comment.
     pub columns: Option<SchemaRef>,
     /// The comment on it.
     pub comment: Option<String>,
@@ -172,6 +172,13 @@ impl CatalogSnapshot {
         Some((schema, schema.tables.get(*number)?))
     }
 
+    /// The relation of that OID, with its schema and the schema's OID.
+    pub(super) fn place_of_oid(&self, oid: u32) -> Option<(u32, &SchemaEntry, &TableEntry)> {
+        let (at, number) = self.places.get(&oid)?;
+        let (schema_oid, schema) = self.schemas.get(*at)?;
+        Some((*schema_oid, schema, schema.tables.get(*number)?))
+    }
+
     /// The OID of a relation.
     pub fn table_oid(&self, schema: &str, table: &str) -> Option<u32> {
         let at = self.schemas.iter().position(|(_, entry)| entry.name == schema)?;
@@ -183,6 +190,18 @@ impl CatalogSnapshot {
             .iter()
             .position(|entry| entry.name == table)?;
         self.tables.get(at)?.get(number).copied()
+    }
+
+    /// The OIDs of a schema's relations, by name.
+    pub fn table_oids(&self, schema: &str) -> HashMap<&str, u32> {
+        let at = self.schemas.iter().position(|(_, entry)| entry.name == schema);
+        let found = at.and_then(|at| Some((self.schemas.get(at)?, self.tables.get(at)?)));
+        let pairs = found.map(|((_, entry), oids)| entry.tables.iter().zip(oids));
+        let named = pairs
+            .into_iter()
+            .flatten()
+            .map(|(table, oid)| (table.name.as_str(), *oid));
+        named.collect()
     }
 
     /// The OID of a schema, PostgreSQL's own among them.

@@ -104,6 +104,11 @@ pub(crate) fn oid_of_text(pg_type: &str, text: &str, facts: &SessionFacts) -> co
     })
 }
 
+/// The number of the relation that a text names or is, as a cast to `regclass` finds it.
+pub fn relation_oid(text: &str, facts: &SessionFacts) -> Option<u32> {
+    oid_of_text("regclass", text, facts).ok().flatten()
+}
+
 fn class_oid(schema: &str, name: &str, facts: &SessionFacts) -> Option<u32> {
     relation::find(schema, name)
         .map(|own| own.oid)

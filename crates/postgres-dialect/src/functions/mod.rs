@@ -32,6 +32,7 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 use crate::session_facts::SessionFacts;
 pub(crate) use catalog_lookup::object_text;
+pub use catalog_lookup::relation_oid;
 pub use intervals::STATEMENT_TIMESTAMP;
 pub(crate) use matrix::MATRIX;
 pub(crate) use moment_text::{date, date_text, interval_text, timestamp_text};

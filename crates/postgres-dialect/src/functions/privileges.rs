@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::catalog_lookup::{missing, object};
 use super::scalar::{Declared, Give, Take, Value};
-use crate::catalog::relation;
+use crate::catalog::{comment_of, relation};
 use crate::session_facts::SessionFacts;
 
 pub(super) fn declare(facts: &Arc<SessionFacts>) -> Vec<Declared> {
@@ -110,11 +110,8 @@ fn comments(facts: &Arc<SessionFacts>) -> Vec<Declared> {
             {
                 return Ok(Value::Null);
             }
-            Ok(Value::from(
-                own.catalog
-                    .table_of_oid(oid)
-                    .and_then(|(_, table)| table.comment.clone()),
-            ))
+            let of_snapshot = || own.catalog.table_of_oid(oid)?.1.comment.clone();
+            Ok(Value::from(own.comments.of(oid, 0).or_else(of_snapshot)))
         })
         .optional(&[Take::Text]),
     );
@@ -131,18 +128,16 @@ fn comments(facts: &Arc<SessionFacts>) -> Vec<Declared> {
         Give::Text,
         move |arguments, _| {
             let oid = arguments.first().and_then(Value::oid).unwrap_or_default();
-            let number = arguments
-                .get(1)
-                .and_then(Value::integer)
-                .and_then(|n| usize::try_from(n - 1).ok());
-            let columns = own
-                .catalog
-                .table_of_oid(oid)
-                .and_then(|(_, table)| table.columns.as_ref());
-            let field = columns.zip(number).and_then(|(columns, at)| columns.fields().get(at));
-            Ok(Value::from(
-                field.and_then(|field| field.metadata().get("comment").cloned()),
-            ))
+            let number = arguments.get(1).and_then(Value::integer).unwrap_or_default();
+            if number < 1 {
+                return Ok(Value::Null);
+            }
+            let of_snapshot = || {
+                let columns = own.catalog.table_of_oid(oid)?.1.columns.as_ref()?;
+                let field = columns.fields().get(usize::try_from(number - 1).ok()?)?;
+                comment_of(field).map(str::to_owned)
+            };
+            Ok(Value::from(own.comments.of(oid, number).or_else(of_snapshot)))
         },
     ));
     all

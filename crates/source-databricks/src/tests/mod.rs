@@ -1,5 +1,6 @@
 //! The client as a whole, against answers over real sockets.
 
+mod descriptions;
 mod http_replies;
 mod logins;
 mod privileges;

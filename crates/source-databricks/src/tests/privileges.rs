@@ -14,7 +14,7 @@ use crate::{UnityCatalog, UnityOptions};
 
 /// Nothing is opened here.
 #[derive(Debug)]
-struct NoFiles;
+pub(super) struct NoFiles;
 
 #[async_trait]
 impl TableOpener for NoFiles {

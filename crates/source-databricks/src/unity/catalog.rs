@@ -11,14 +11,15 @@ use async_trait::async_trait;
 use contract::{Error, ErrorKind, QueryContext, Result, Route, TableName, TableVersion};
 use datafusion::logical_expr::TableType;
 use federation::{
-    Privileges, RemoteEngine, RemoteStatement, RemoteTable, RoutedTable, Source, SourceTable, TableLocation,
-    TableOpener, TableSummary,
+    Privileges, RemoteEngine, RemoteStatement, RemoteTable, RoutedTable, Source, SourceTable, TableDescriptions,
+    TableLocation, TableOpener, TableSummary,
 };
 use moka::sync::Cache;
 
 use super::client::UnityClient;
 use super::columns::schema_of;
 use super::credentials::{Vended, vended};
+use super::descriptions::Descriptions;
 use super::legality::needs_compute;
 use super::listing::{Listing, is_view};
 use super::model::TableInfo;
@@ -69,6 +70,7 @@ pub struct UnityCatalog {
     storage: StorageOptions,
     client: Arc<UnityClient>,
     listing: Listing,
+    descriptions: Descriptions,
     infos: Cache<(String, String), Renewing<Option<TableInfo>>>,
     credentials: Cache<String, Renewing<Vended>>,
     stores: Cache<(String, String), Arc<TableStore>>,
@@ -123,6 +125,7 @@ impl UnityCatalog {
             route,
             storage,
             listing: Listing::new(Arc::clone(&client), Arc::clone(&catalog)),
+            descriptions: Descriptions::new(Arc::clone(&client), Arc::clone(&catalog)),
             users: check_users.then(|| UserPrivileges::new(Arc::clone(&client), Arc::clone(&catalog))),
             catalog,
             infos: kept(),
@@ -382,6 +385,7 @@ impl Source for UnityCatalog {
 
     fn refresh(&self) {
         self.listing.forget();
+        self.descriptions.forget();
         self.infos.invalidate_all();
         self.credentials.invalidate_all();
         self.stores.invalidate_all();
@@ -400,6 +404,10 @@ impl Source for UnityCatalog {
 
     async fn tables(&self, schema: &str, ctx: &QueryContext) -> Result<Vec<TableSummary>> {
         ctx.race(self.listing.tables(schema)).await?
+    }
+
+    async fn describe(&self, schema: &str, with_columns: bool, _: &QueryContext) -> Result<Option<TableDescriptions>> {
+        Ok(Some(self.descriptions.of(schema, with_columns)))
     }
 
     async fn table(

@@ -2,14 +2,16 @@
 //!
 //! <https://docs.databricks.com/api/workspace/catalogs>, <https://github.com/unitycatalog/unitycatalog>
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures::Stream;
 use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
 use super::model::{Assignment, NamedInfo, TableInfo, TableLine, VendedAnswer};
-use super::paging::all_pages;
+use super::paging::{all_pages, page_by_page};
 use crate::outcome::Failure;
 use crate::retry::Repeat;
 use crate::workspace::Workspace;
@@ -93,6 +95,27 @@ impl UnityClient {
             Err(failure) if is_missing(&failure) => Ok(Vec::new()),
             outcome => outcome,
         }
+    }
+
+    /// The tables of a schema as their own calls would describe them, page by page, without properties; without
+    /// columns, too, if they are not asked for.
+    pub(crate) fn descriptions(
+        self: Arc<Self>,
+        catalog: Arc<str>,
+        schema: &str,
+        with_columns: bool,
+    ) -> impl Stream<Item = Result<Vec<TableInfo>, Failure>> + Send + 'static + use<> {
+        let (workspace, schema) = (self.workspace.clone(), schema.to_owned());
+        page_by_page(workspace, "tables", move |token| {
+            let query = [
+                ("catalog_name", &*catalog),
+                ("schema_name", &schema),
+                ("max_results", PAGE_OF_SERVER),
+                ("omit_columns", if with_columns { "false" } else { "true" }),
+                ("omit_properties", "true"),
+            ];
+            self.page(&["tables"], &query, token)
+        })
     }
 
     /// A table; none if there is none of exactly that name, or its name has a part that no call can express.
@@ -180,7 +203,7 @@ impl UnityClient {
 }
 
 /// Whether what was asked for does not exist. Services differ in the word, not in the status.
-fn is_missing(failure: &Failure) -> bool {
+pub(super) fn is_missing(failure: &Failure) -> bool {
     failure.refusal().is_some_and(|refusal| refusal.status == 404)
 }
 

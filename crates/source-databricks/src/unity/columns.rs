@@ -1,6 +1,7 @@
 //! Columns as Unity Catalog describes them, in the Arrow types that the reader of files gives them too: a table is the
 //! same on every route.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, IntervalUnit, Schema, SchemaRef, TimeUnit};
@@ -28,6 +29,20 @@ pub(crate) fn schema_of(columns: &[ColumnInfo]) -> Result<SchemaRef, String> {
         })
     });
     Ok(Arc::new(Schema::new(fields.collect::<Result<Vec<_>, _>>()?)))
+}
+
+/// The columns of [`schema_of`], not null where the catalog says so.
+pub(crate) fn with_nullability(schema: &Schema, columns: &[ColumnInfo]) -> SchemaRef {
+    let strict = columns.iter().filter(|column| column.nullable == Some(false));
+    let strict: HashSet<_> = strict.map(|column| column.name.as_str()).collect();
+    let fields = schema
+        .fields()
+        .iter()
+        .map(|field| match strict.contains(field.name().as_str()) {
+            true => Arc::new(field.as_ref().clone().with_nullable(false)),
+            false => Arc::clone(field),
+        });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 /// A column of compute; or why its values there are not those that comparisons here expect.

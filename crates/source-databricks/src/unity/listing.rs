@@ -14,13 +14,13 @@ use crate::clock::Moment;
 use crate::renewing::{Lease, Renewing};
 
 /// From then on a listing that is looked at is made anew behind the answer.
-const RENEW_MS: Moment = 15_000;
+pub(super) const RENEW_MS: Moment = 15_000;
 /// From then on a listing is waited for.
-const END_MS: Moment = 10 * 60 * 1000;
+pub(super) const END_MS: Moment = 10 * 60 * 1000;
 /// Schemas whose tables are kept, where tables can only be listed schema by schema.
 const SCHEMAS_MAX: u64 = 10_000;
 /// Listings that nobody looks at are let go.
-const IDLE: Duration = Duration::from_secs(30 * 60);
+pub(super) const IDLE: Duration = Duration::from_secs(30 * 60);
 
 /// The tables of each schema, sorted.
 type Tables = BTreeMap<String, Vec<TableSummary>>;

@@ -7,6 +7,7 @@ mod catalog;
 mod client;
 mod columns;
 mod credentials;
+mod descriptions;
 mod legality;
 mod listing;
 mod model;

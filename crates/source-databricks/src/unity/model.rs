@@ -87,6 +87,8 @@ pub(crate) struct Manifest {
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(crate) struct ColumnInfo {
     pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) nullable: Option<bool>,
     #[serde(default, deserialize_with = "or_default")]
     pub(crate) position: i64,
     #[serde(default, deserialize_with = "or_default")]

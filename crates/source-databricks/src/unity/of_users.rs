@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use contract::{Error, ErrorKind, QueryContext, Result, TableName, TableVersion, UserToken};
-use federation::{Source, SourceTable, TableSummary};
+use federation::{Source, SourceTable, TableDescriptions, TableSummary};
 use moka::sync::Cache;
 
 use super::catalog::UnityCatalog;
@@ -103,6 +103,15 @@ impl Source for UserCatalogs {
 
     async fn tables(&self, schema: &str, ctx: &QueryContext) -> Result<Vec<TableSummary>> {
         self.of(ctx)?.tables(schema, ctx).await
+    }
+
+    async fn describe(
+        &self,
+        schema: &str,
+        with_columns: bool,
+        ctx: &QueryContext,
+    ) -> Result<Option<TableDescriptions>> {
+        self.of(ctx)?.describe(schema, with_columns, ctx).await
     }
 
     async fn table(

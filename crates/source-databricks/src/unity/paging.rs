@@ -1,5 +1,6 @@
 //! Listings that come in pages. An empty page may be followed by a full one; only a missing token ends them.
 
+use futures::Stream;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
@@ -24,6 +25,25 @@ pub(crate) async fn all_pages<T: DeserializeOwned>(
         pages.add(page, member).map_err(Failure::Malformed)?;
     }
     Ok(pages.items)
+}
+
+/// The pages of `member` one after another; `address` makes the URL of a page from its token. Only one is held.
+pub(crate) fn page_by_page<T: DeserializeOwned + Send + 'static>(
+    workspace: Workspace,
+    member: &'static str,
+    address: impl Fn(Option<&str>) -> Url + Send + 'static,
+) -> impl Stream<Item = Result<Vec<T>, Failure>> + Send + 'static {
+    let begun = (Pages::<T>::default(), workspace, address);
+    futures::stream::try_unfold(begun, move |(mut pages, workspace, address)| async move {
+        if !pages.goes_on() {
+            return Ok::<_, Failure>(None);
+        }
+        let url = address(pages.token.as_deref());
+        let page: Value = workspace.get(url).await?;
+        pages.add(page, member).map_err(Failure::Malformed)?;
+        let items = std::mem::take(&mut pages.items);
+        Ok(Some((items, (pages, workspace, address))))
+    })
 }
 
 #[derive(Debug)]
