@@ -5,6 +5,8 @@ use std::path::Path;
 use system_tests::spark_client::SparkClient;
 use url::Url;
 
+use crate::edges;
+
 /// What a column takes in turn, as Spark's SQL; NULL comes besides.
 pub(crate) struct Column {
     pub(crate) name: &'static str,
@@ -17,7 +19,7 @@ const ROWS: usize = 97;
 /// How many rows `others` has: fewer, with keys that repeat, are missing there, or are missing here.
 const OTHER_ROWS: usize = 29;
 
-const fn column(name: &'static str, spark_type: &'static str, values: &'static [&'static str]) -> Column {
+pub(crate) const fn column(name: &'static str, spark_type: &'static str, values: &'static [&'static str]) -> Column {
     Column {
         name,
         spark_type,
@@ -179,13 +181,15 @@ const MOMENT: Column = column(
     ],
 );
 
-/// Has Spark make both tables in schema `public` below `folder`.
+/// Has Spark make both tables, and `edges`, in schema `public` below `folder`.
 pub(crate) async fn write(client: &SparkClient, folder: &Path) {
     client.run("CREATE SCHEMA IF NOT EXISTS public").await;
     let all = || COLUMNS.iter().chain([&MOMENT]);
     write_table(client, folder, "cases", ROWS, &all().collect::<Vec<_>>()).await;
     let others = all().filter(|column| ["k", "b", "l", "d", "m", "t", "a"].contains(&column.name));
     write_table(client, folder, "others", OTHER_ROWS, &others.collect::<Vec<_>>()).await;
+    let edges = edges::COLUMNS.iter().collect::<Vec<_>>();
+    write_table(client, folder, edges::NAME, edges::ROWS, &edges).await;
 }
 
 async fn write_table(client: &SparkClient, folder: &Path, name: &str, rows: usize, columns: &[&Column]) {

@@ -203,17 +203,27 @@ impl Expressions<'_> {
             Kind::Boolean => self.condition(depth),
             Kind::Int => {
                 let (text, day) = (self.value(Kind::Text, depth), self.column(Kind::Day));
-                let part = self
-                    .random
-                    .pick(&["year", "month", "day", "quarter", "doy", "dow", "week"]);
-                match self.random.below(4) {
+                let part = self.random.pick(&[
+                    "year", "month", "day", "quarter", "doy", "dow", "week", "isodow", "isoyear",
+                ]);
+                match self.random.below(10) {
+                    9 => format!("{}::int", self.column(Kind::Money)),
+                    4 => format!("ascii({text})"),
+                    5 => format!("bit_length({text})"),
+                    6 => format!("({} & {})", self.column(kind), self.value(kind, depth)),
+                    7 => format!("({} | {})", self.column(kind), self.value(kind, depth)),
+                    8 => format!("({} # {})", self.column(kind), self.value(kind, depth)),
                     0 => format!("length({text})"),
                     1 => format!("position('a' IN {text})"),
                     2 => format!("extract({part} FROM {day})::int"),
                     _ => format!("octet_length({text})"),
                 }
             }
-            Kind::Long => format!("{}::bigint", self.value(Kind::Int, depth)),
+            Kind::Long => match self.random.chance(50) {
+                true => format!("{}::bigint", self.value(Kind::Int, depth)),
+                false => format!("({} - {})", self.column(Kind::Day), self.value(Kind::Day, depth)),
+            },
+            Kind::Real => format!("{}::real", self.value(Kind::Int, depth)),
             Kind::Double => match self.random.below(3) {
                 0 => format!("{}::float8", self.value(Kind::Int, depth)),
                 1 => format!("abs({})", self.value(Kind::Double, depth)),
@@ -225,12 +235,24 @@ impl Expressions<'_> {
                 let part = self
                     .random
                     .pick(&["year", "quarter", "month", "week", "day", "hour", "minute", "second"]);
-                match self.random.chance(50) {
-                    true => format!("date_trunc('{part}', {})", self.value(Kind::Stamp, depth)),
-                    false => format!("{}::timestamp", self.value(Kind::Day, depth)),
+                match self.random.below(4) {
+                    0 => format!("date_trunc('{part}', {})", self.value(Kind::Stamp, depth)),
+                    1 => format!("date_trunc('{part}', {})", self.value(Kind::Day, depth)),
+                    2 => {
+                        let interval = self.random.pick(&["1 day", "-2 months", "90 minutes", "0.5 seconds"]);
+                        format!("({} + interval '{interval}')", self.value(Kind::Stamp, depth))
+                    }
+                    _ => format!("{}::timestamp", self.value(Kind::Day, depth)),
                 }
             }
-            Kind::Day if !self.few => format!("{}::date", self.value(Kind::Stamp, depth)),
+            Kind::Day if self.few || self.random.chance(40) => {
+                let (sign, days) = (
+                    self.random.pick(&["+", "-"]),
+                    self.random.pick(&["0", "1", "31", "366"]),
+                );
+                format!("({} {sign} {days})", self.value(Kind::Day, depth))
+            }
+            Kind::Day => format!("{}::date", self.value(Kind::Stamp, depth)),
             _ => self.column(kind),
         }
     }
@@ -238,7 +260,22 @@ impl Expressions<'_> {
     fn text(&mut self, depth: usize) -> String {
         let text = self.value(Kind::Text, depth);
         let (start, count) = (self.random.below(6) as i64 - 1, self.random.below(5));
-        match self.random.below(14) {
+        match self.random.below(25) {
+            24 => format!("translate({text}, 'aé ', '😀b')"),
+            14 => format!("reverse({text})"),
+            15 => format!("md5({text})"),
+            16 => format!("lpad({text}, {count}, 'é-')"),
+            17 => format!("rpad({text}, {count})"),
+            18 => format!("repeat({text}, {count})"),
+            19 => format!("concat_ws('-', {text}, {}, 'z')", self.value(Kind::Text, depth)),
+            20 => format!(
+                "split_part({text}, '{}', {})",
+                self.random.pick(&["a", " ", "é"]),
+                count + 1
+            ),
+            21 => format!("rtrim({text}, 'é bz')"),
+            22 => format!("btrim({text}, 'aŁ')"),
+            23 if !self.few => format!("{}::text", self.column(Kind::Wide)),
             0 => format!("({text} || {})", self.value(Kind::Text, depth)),
             1 => format!("substr({text}, {start}, {count})"),
             2 => format!("substr({text}, {start})"),
@@ -270,7 +307,7 @@ impl Expressions<'_> {
         let below = depth.saturating_sub(1);
         let value = self.value(kind, below);
         let not = self.random.pick(&["", "NOT "]);
-        match self.random.below(10) {
+        match self.random.below(11) {
             0 => format!("({value} IS {not}NULL)"),
             1 => {
                 let list = [self.literal(kind), self.literal(kind), self.literal(kind)].join(", ");
@@ -289,6 +326,19 @@ impl Expressions<'_> {
                 format!("({} {not}LIKE {pattern})", self.value(Kind::Text, below))
             }
             5 => format!("({} IS {not}TRUE)", self.column(Kind::Boolean)),
+            6 => {
+                let pattern = self.random.pick(&[
+                    "'^[a-z]'",
+                    "'b|ß'",
+                    "'[^a-z ]'",
+                    "'a[a-z_]*c?'",
+                    "'^ *a'",
+                    "'^t[a]b?|e'",
+                    "'[A-Z0-9]+'",
+                ]);
+                let not = self.random.pick(&["~", "!~"]);
+                format!("({} {not} {pattern})", self.value(Kind::Text, below))
+            }
             _ => {
                 let operator = self.random.pick(&["=", "<>", "<", "<=", ">", ">="]);
                 format!("({value} {operator} {})", self.other(&value, kind, below))
@@ -314,7 +364,11 @@ impl Expressions<'_> {
             self.random.pick(&NUMBERS)
         };
         let (one, another) = (self.column(kind), self.value(other, 1));
-        match self.random.below(9) {
+        match self.random.below(10) {
+            9 => {
+                let (kind, places) = (self.random.pick(&[Kind::Money, Kind::Wide]), self.random.below(4));
+                format!("round({}, {places})", self.value(kind, 1))
+            }
             0 => format!("-{one}"),
             1 => format!("abs({one})"),
             2 => format!(

@@ -10,7 +10,8 @@ const DEPTH: usize = 3;
 pub(crate) fn query(seed: u64) -> String {
     let mut random = Random::new(seed);
     let shapes = [
-        plain, plain, daring, grouped, grouped, joined, joined, outer, existing, distinct, ordered, set, window, scalar,
+        plain, plain, daring, grouped, grouped, by_sets, joined, joined, outer, existing, distinct, ordered, set,
+        window, scalar,
     ];
     let shape = random.pick(&shapes);
     shape(&mut random)
@@ -65,6 +66,8 @@ fn grouped(random: &mut Random) -> String {
         Kind::Day,
         Kind::Long,
         Kind::Stamp,
+        Kind::Double,
+        Kind::Real,
     ];
     let key = expressions.random.pick(&keys);
     let depth = expressions.random.below(2);
@@ -84,6 +87,36 @@ fn grouped(random: &mut Random) -> String {
     )
 }
 
+/// By several sets of keys at once.
+fn by_sets(random: &mut Random) -> String {
+    let mut expressions = over(random, "x");
+    let kinds = [
+        Kind::Boolean,
+        Kind::Int,
+        Kind::Money,
+        Kind::Text,
+        Kind::Day,
+        Kind::Double,
+    ];
+    let one = expressions.random.pick(&kinds);
+    let one = expressions.key(one, 1);
+    let two = "x.s";
+    let (first, second) = (aggregate(&mut expressions), aggregate(&mut expressions));
+    let condition = match expressions.random.chance(20) {
+        true => "x.id < 0".to_owned(),
+        false => expressions.condition(DEPTH),
+    };
+    let (sets, two) = match expressions.random.below(4) {
+        0 => (format!("ROLLUP ({one}, {two})"), two),
+        1 => (format!("CUBE ({one}, {two})"), two),
+        2 => (format!("GROUPING SETS (({two}), ({one}, {two}))"), two),
+        _ => (format!("GROUPING SETS (({one}), ())"), "1"),
+    };
+    format!(
+        "SELECT {one} AS c0, {two} AS c1, {first} AS c2, {second} AS c3 FROM cases AS x WHERE {condition} GROUP BY {sets}"
+    )
+}
+
 /// Nothing whose answer depends on the order of its rows: no sums of floats.
 fn aggregate(expressions: &mut Expressions<'_>) -> String {
     let any = expressions.kind();
@@ -100,7 +133,16 @@ fn aggregate(expressions: &mut Expressions<'_>) -> String {
         Kind::Moment,
     ];
     let ordered = expressions.random.pick(&ordered);
-    match expressions.random.below(7) {
+    let bits = expressions.random.pick(&[Kind::Small, Kind::Int, Kind::Long]);
+    match expressions.random.below(9) {
+        7 => {
+            let function = expressions.random.pick(&["bit_and", "bit_or", "bit_xor"]);
+            format!("{function}({})", expressions.value(bits, 1))
+        }
+        8 => {
+            let function = expressions.random.pick(&["bool_and", "bool_or"]);
+            format!("{function}({})", expressions.condition(1))
+        }
         0 => "count(*)".to_owned(),
         1 => format!("count({distinct}{})", expressions.value(any, 1)),
         2 => format!("min({})", expressions.value(ordered, 1)),
@@ -112,7 +154,7 @@ fn aggregate(expressions: &mut Expressions<'_>) -> String {
 }
 
 fn join_condition(random: &mut Random) -> String {
-    let column = random.pick(&["k", "l", "m", "t", "a"]);
+    let column = random.pick(&["k", "l", "m", "t", "a", "d"]);
     match random.chance(60) || column == "k" {
         true => format!("x.{column} = o.{column}"),
         false => format!("x.k = o.k AND x.{column} = o.{column}"),
@@ -165,6 +207,7 @@ fn distinct(random: &mut Random) -> String {
         Kind::Text,
         Kind::Day,
         Kind::Bytes,
+        Kind::Double,
     ];
     let (one, two) = (expressions.random.pick(&kinds), expressions.random.pick(&kinds));
     let (one, two) = (expressions.value(one, 1), expressions.value(two, 1));
@@ -186,7 +229,7 @@ fn ordered(random: &mut Random) -> String {
 }
 
 fn set(random: &mut Random) -> String {
-    let kind = random.pick(&[Kind::Int, Kind::Long, Kind::Money, Kind::Text, Kind::Day]);
+    let kind = random.pick(&[Kind::Int, Kind::Long, Kind::Money, Kind::Text, Kind::Day, Kind::Double]);
     let operation = random.pick(&["UNION ALL", "UNION", "INTERSECT", "EXCEPT"]);
     let left = over(random, "x").value(kind, 1);
     let right = over(random, "o").value(kind, 1);
@@ -204,6 +247,10 @@ fn window(random: &mut Random) -> String {
         "sum(x.s) OVER (PARTITION BY x.k ORDER BY x.id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)",
         "count(*) OVER (PARTITION BY x.k)",
         "max(x.t) OVER (PARTITION BY x.b ORDER BY x.id)",
+        "percent_rank() OVER (PARTITION BY x.k ORDER BY x.m)",
+        "cume_dist() OVER (PARTITION BY x.b ORDER BY x.t DESC)",
+        "nth_value(x.t, 3) OVER (PARTITION BY x.k ORDER BY x.id)",
+        "bit_or(x.s) OVER (PARTITION BY x.k)",
     ]);
     let condition = condition(random, "x");
     format!("SELECT x.id, {function} AS c1 FROM cases AS x WHERE {condition}")

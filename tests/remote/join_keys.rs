@@ -7,7 +7,7 @@ use crate::joins::under_rules;
 use crate::world::World;
 
 /// Joins with `{c}`, a table at Spark, and which of its rows are moved for them; `true` for all.
-const JOINS: [(&str, &str); 26] = [
+const JOINS: [(&str, &str); 27] = [
     (
         "SELECT c.id, v.k FROM (VALUES (1), (3)) AS v(k) JOIN {c} AS c ON c.k = v.k",
         "k IN (1, 3)",
@@ -71,7 +71,8 @@ const JOINS: [(&str, &str); 26] = [
         "SELECT v.k FROM (VALUES (1), (9)) AS v(k) WHERE v.k NOT IN (SELECT c.k FROM {c} AS c WHERE c.k IS NOT NULL)",
         "k IN (1, 9)",
     ),
-    // Types: text goes by its bytes, decimals keep their digits, integers may be of two widths, floats are not sent.
+    // Types: text goes by its bytes, decimals keep their digits, integers may be of two widths, floats are not sent where
+    // a zero is among them.
     (
         "SELECT c.id FROM {c} AS c JOIN (VALUES ('it''s'), ('x\\y'), ('é'), ('')) AS v(t) ON c.t = v.t",
         "t IN ('it''s', 'x\\y', 'é', '')",
@@ -99,6 +100,10 @@ const JOINS: [(&str, &str); 26] = [
     (
         "SELECT c.id FROM {c} AS c JOIN (VALUES ('NaN'::float8), ((-0.0)::float8), (2.5::float8)) AS v(d) ON c.d = v.d",
         "true",
+    ),
+    (
+        "SELECT c.id FROM {c} AS c JOIN (VALUES ('NaN'::float8), (2.5::float8)) AS v(d) ON c.d = v.d",
+        "d IN ('NaN'::float8, 2.5::float8)",
     ),
     (
         "SELECT c.id FROM {c} AS c JOIN (VALUES (true)) AS v(b) ON c.b = v.b",

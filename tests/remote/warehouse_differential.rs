@@ -11,6 +11,7 @@ use system_tests::workspace_server::WorkspaceServer;
 use url::Url;
 
 use crate::differential::{EXPECTATIONS, TPCH};
+use crate::edges;
 use crate::generate;
 use crate::random::number;
 use crate::twofold::{Agreement, Tables, Twofold, Way};
@@ -20,14 +21,16 @@ use crate::world::World;
 /// How many queries are generated if `LAKEGATE_REMOTE_QUERIES` does not say otherwise.
 const QUERIES: u64 = 100;
 /// A query that the warehouse does not take.
-const REFUSED: &str = "HV000";
+pub(crate) const REFUSED: &str = "HV000";
 
 /// A workspace whose catalog `work` has the tables that `lake` and `own` hold as files.
-async fn over(world: &World) -> Option<(WorkspaceServer, Engine)> {
+pub(crate) async fn over(world: &World) -> Option<(WorkspaceServer, Engine)> {
     let workspace = WorkspaceServer::start(&[]).await?;
     let [(_, demo), (_, own)] = world.folders();
     let tpch = TPCH.map(|table| ("tpch", table));
-    let of_cases = ["cases", "others"].into_iter().chain(suite_tables::NAMES);
+    let of_cases = ["cases", "others", edges::NAME, edges::NANS]
+        .into_iter()
+        .chain(suite_tables::NAMES);
     let of_cases: Vec<_> = of_cases.map(|table| ("public", table)).collect();
     declare(&workspace, external("work", demo, &tpch)).await;
     declare(&workspace, external("work", own, &of_cases)).await;

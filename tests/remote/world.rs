@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use url::Url;
 
-use crate::cases;
+use crate::{cases, edges};
 
 /// The schemas of the demo's tables.
 const DEMO_SCHEMAS: [&str; 3] = ["tpch", "logistics", "nyctaxi"];
@@ -49,7 +49,8 @@ impl World {
         let client = spark.client().await;
         cases::write(&client, own.path()).await;
         suite_tables::write(own.path()).await;
-        for name in suite_tables::NAMES {
+        edges::write_nans(own.path()).await;
+        for name in suite_tables::NAMES.into_iter().chain([edges::NANS]) {
             register(&client, "public", &own.path().join("public").join(name)).await;
         }
         register_demo(&client, &demo).await;

@@ -7,8 +7,11 @@ use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions}
 use datafusion::arrow::compute::{CastOptions, cast_with_options};
 use datafusion::arrow::datatypes::{DataType, Field, SchemaRef};
 
-/// Gives `batch` the types of `schema`, by position, where that is another spelling of the same values. Anything else
-/// is an error: the statement's writer and the system disagree, and a wrong value must not pass for an answer.
+use crate::one_nan::with_one_nan;
+
+/// Gives `batch` the types of `schema`, by position, where that is another spelling of the same values, and floating
+/// point one NaN. Anything else is an error: the statement's writer and the system disagree, and a wrong value must not
+/// pass for an answer.
 ///
 /// A schema without columns asks for rows only: a statement has a column all the same, which means nothing.
 ///
@@ -51,7 +54,7 @@ fn fit_column(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
     }
     let (from, to) = (column.data_type(), field.data_type());
     if from == to {
-        return Ok(Arc::clone(column));
+        return Ok(with_one_nan(column));
     }
     if !is_spelling(from, to) {
         let message = format!("a remote column \"{}\" is {from}, not {to}", field.name());
@@ -61,16 +64,18 @@ fn fit_column(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
         safe: false,
         ..CastOptions::default()
     };
-    cast_with_options(column, to, &options).map_err(|error| {
+    let fitted = cast_with_options(column, to, &options).map_err(|error| {
         Error::internal(format!("a remote column \"{}\" does not fit", field.name())).with_source(error)
-    })
+    })?;
+    Ok(with_one_nan(&fitted))
 }
 
 /// Whether the two types hold the same values in another layout, or `to` holds all values of `from`.
 fn is_spelling(from: &DataType, to: &DataType) -> bool {
     use DataType::{
         Binary, BinaryView, Boolean, Decimal128, Duration, Float32, Float64, Int8, Int16, Int32, Int64, Interval,
-        LargeBinary, LargeList, LargeUtf8, List, Map, Null, Struct, Timestamp, UInt64, Utf8, Utf8View,
+        LargeBinary, LargeList, LargeUtf8, List, Map, Null, Struct, Timestamp, UInt8, UInt16, UInt32, UInt64, Utf8,
+        Utf8View,
     };
     match (from, to) {
         _ if from == to => true,
@@ -78,8 +83,8 @@ fn is_spelling(from: &DataType, to: &DataType) -> bool {
         (Utf8 | LargeUtf8 | Utf8View, Utf8 | LargeUtf8 | Utf8View) => true,
         (Binary | LargeBinary | BinaryView, Binary | LargeBinary | BinaryView) => true,
         (Int8, Int16 | Int32 | Int64) | (Int16, Int32 | Int64) | (Int32, Int64) | (Float32, Float64) => true,
-        // The rank of a row, which is never negative.
-        (Int64, UInt64) => true,
+        // The rank of a row and the number of a set of keys, which are never negative.
+        (Int64, UInt8 | UInt16 | UInt32 | UInt64) => true,
         // More digits before the point, the same behind it.
         (Decimal128(from, scale), Decimal128(to, same)) => scale == same && from <= to,
         // The zone is how a moment is shown, not which it is; without one it is another type.

@@ -15,6 +15,7 @@ mod error;
 mod file_list;
 mod folder;
 mod log_tip;
+mod one_nan;
 mod open_version;
 mod opener;
 mod provider;

@@ -6,16 +6,17 @@ use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use contract::ScanOrigin;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::Result;
 use datafusion::common::config::TableParquetOptions;
+use datafusion::common::{Result, internal_err};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, FileSource, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::projection::ProjectionExprs;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
@@ -23,6 +24,7 @@ use object_store::memory::InMemory;
 
 use crate::data_file_reader::{DataFileReaderFactory, DataFiles};
 use crate::file_list::FileList;
+use crate::one_nan::OneNanExpr;
 use crate::open_version::OpenVersion;
 use crate::relabel::RelabelExpr;
 use crate::{deletion, pruning, statistics};
@@ -80,14 +82,11 @@ impl DeltaTableProvider {
             file
         });
         let groups = balanced(files.collect(), session.config().target_partitions());
-        let places = projection
-            .iter()
-            .filter_map(|&at| columns.places.get(at).copied())
-            .collect();
-        let config = FileScanConfigBuilder::new(unused_store(session)?, self.parquet_source(session))
+        let places = projection.iter().filter_map(|&at| columns.places.get(at).copied());
+        let source = self.projected(self.parquet_source(session), places)?;
+        let config = FileScanConfigBuilder::new(unused_store(session)?, source)
             .with_file_groups(groups)
             .with_statistics(statistics::of_scan(&list, &kept, columns))
-            .with_projection_indices(Some(places))?
             .with_limit(limit)
             .build();
         self.named(DataSourceExec::from_data_source(config), projection)
@@ -105,6 +104,30 @@ impl DeltaTableProvider {
             .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(readers);
         Arc::new(source)
+    }
+
+    /// `source` with the columns at `places` of the reader's schema, those of floating point with one NaN. What filters
+    /// ask of those is not looked up in statistics within files, which need not count a NaN.
+    fn projected(
+        &self,
+        source: Arc<ParquetSource>,
+        places: impl Iterator<Item = usize>,
+    ) -> Result<Arc<dyn FileSource>> {
+        let schema = self.version.columns.table.table_schema();
+        let columns = places.filter_map(|place| schema.fields().get(place).map(|field| (place, field)));
+        let columns = columns.map(|(place, field)| {
+            let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(field.name(), place));
+            let expr: Arc<dyn PhysicalExpr> = match field.data_type().is_floating() {
+                true => Arc::new(OneNanExpr::new(column)),
+                false => column,
+            };
+            ProjectionExpr {
+                expr,
+                alias: field.name().clone(),
+            }
+        });
+        let projected = source.try_pushdown_projection(&columns.collect::<ProjectionExprs>())?;
+        projected.map_or_else(|| internal_err!("files that give all of their columns"), Ok)
     }
 
     /// Gives the reader's columns the user's names, where column mapping makes them differ.

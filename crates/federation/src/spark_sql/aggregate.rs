@@ -1,17 +1,18 @@
 //! Aggregates that have an equal there, and the node that has them.
 //!
-//! Not listed: sums and averages of floating point, which depend on the order of rows; averages of decimals, whose last
-//! digit is cut here and rounded there; whatever keeps the order of rows.
+//! Not listed: sums, averages and deviations of floating point, which depend on the order of rows; its extremes, which
+//! of two zeros are either; averages of decimals, whose last digit is cut here and rounded there; percentiles, which are
+//! interpolated by other steps; whatever keeps the order of rows (`listagg` is missing in systems that are in use).
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams};
 use datafusion::logical_expr::{Aggregate, Expr};
 
-use super::NotWritten;
 use super::block::{Frame, SelectList};
 use super::data_type::{DECIMAL_DIGITS_MAX, SparkType};
 use super::operands::Operands;
 use super::relation::Node;
+use super::{NotWritten, grouping_sets};
 use crate::RemoteStatement;
 
 /// What a sum adds to the digits of a decimal, here and there.
@@ -45,6 +46,9 @@ impl<'a> Call<'a> {
             ("sum", _) => ("sum", values),
             ("min", _) => ("min", values),
             ("max", _) => ("max", values),
+            ("bit_and", _) => ("bit_and", values),
+            ("bit_or", _) => ("bit_or", values),
+            ("bit_xor", _) => ("bit_xor", values),
             ("bool_and", _) => ("bool_and", values),
             ("bool_or", _) => ("bool_or", values),
             // Whole numbers, made floating point to be added up: exact up to numbers of rows beyond all tables.
@@ -69,6 +73,7 @@ impl<'a> Call<'a> {
                 Ok(SparkType::Decimal(precision + SUM_ADDS, *scale))
             }
             ("min" | "max", argument) if argument.is_ordered() => Ok(argument.clone()),
+            ("bit_and" | "bit_or" | "bit_xor", integer) if integer.is_integer() => Ok(integer.clone()),
             ("avg", SparkType::Byte | SparkType::Short | SparkType::Integer) => Ok(SparkType::Double),
             ("bool_and" | "bool_or", SparkType::Boolean) => Ok(SparkType::Boolean),
             _ => Err(unlisted()),
@@ -92,25 +97,14 @@ impl<'a> Call<'a> {
 /// The frame of an aggregation: its groups, then its aggregates. Whatever is not a column is computed in a block below,
 /// since a constant in GROUP BY would be taken for the number of a column.
 pub(super) fn frame(aggregate: &Aggregate, node: &Node<'_>) -> Result<Frame, NotWritten> {
-    if aggregate
-        .group_expr
-        .iter()
-        .any(|group| matches!(group, Expr::GroupingSet(_)))
-    {
-        return Err(NotWritten::because("grouping sets"));
+    if let [Expr::GroupingSet(sets)] = aggregate.group_expr.as_slice() {
+        return grouping_sets::frame(aggregate, sets, node);
     }
     if aggregate.group_expr.is_empty() && aggregate.aggr_expr.is_empty() {
         return Err(NotWritten::because("an aggregation of nothing"));
     }
-    let calls = aggregate.aggr_expr.iter().map(listed).collect::<Result<Vec<_>, _>>()?;
-    let values = calls.iter().flat_map(|(call, params)| {
-        let value = match call.over {
-            Over::Rows => None,
-            Over::Values(value) => Some(value),
-        };
-        value.into_iter().chain(params.filter.as_deref())
-    });
-    let operands = aggregate.group_expr.iter().chain(values).collect::<Vec<_>>();
+    let calls = Calls::of(aggregate)?;
+    let operands = aggregate.group_expr.iter().chain(calls.values()).collect::<Vec<_>>();
     let operands = Operands::write(&operands, false, aggregate.input.schema(), node)?;
     let mut next = operands.sql.iter().zip(&operands.types);
 
@@ -118,38 +112,15 @@ pub(super) fn frame(aggregate: &Aggregate, node: &Node<'_>) -> Result<Frame, Not
     let mut list = SelectList::start(&mut before);
     let mut columns = Vec::new();
     let mut groups = Vec::new();
-    for _ in &aggregate.group_expr {
-        let (sql, data_type) = next.next().ok_or_else(lost)?;
-        if !data_type.is_equatable() {
-            return Err(NotWritten::because(format!("groups of {}", data_type.word())));
-        }
+    for (sql, data_type) in next.by_ref().take(aggregate.group_expr.len()) {
+        check_key(data_type)?;
         list.item(&mut before);
         before.append(sql.clone());
         before.push(&format!(" AS c{}", columns.len()));
         groups.push(sql);
         columns.push(data_type.clone());
     }
-    for (call, params) in &calls {
-        let operand = match call.over {
-            Over::Rows => None,
-            Over::Values(_) => Some(next.next().ok_or_else(lost)?),
-        };
-        let (sql, data_type) = operand.unzip();
-        list.item(&mut before);
-        check_distinct(params, data_type)?;
-        call.write(sql, params.distinct, &mut before);
-        if params.filter.is_some() {
-            let (condition, condition_type) = next.next().ok_or_else(lost)?;
-            if *condition_type != SparkType::Boolean {
-                return Err(NotWritten::because("a filter that is no condition"));
-            }
-            before.push(" FILTER (WHERE ");
-            before.append(condition.clone());
-            before.push(")");
-        }
-        before.push(&format!(" AS c{}", columns.len()));
-        columns.push(call.result(data_type)?);
-    }
+    calls.write(next, None, &mut list, &mut before, &mut columns)?;
     list.finish(&mut before);
     let mut after = RemoteStatement::new();
     for (index, group) in groups.into_iter().enumerate() {
@@ -157,6 +128,73 @@ pub(super) fn frame(aggregate: &Aggregate, node: &Node<'_>) -> Result<Frame, Not
         after.append(group.clone());
     }
     Ok(operands.frame(before, after, columns))
+}
+
+/// Whether rows can be grouped by values of this type.
+pub(super) fn check_key(data_type: &SparkType) -> Result<(), NotWritten> {
+    match data_type.is_key() {
+        true => Ok(()),
+        false => Err(NotWritten::because(format!("groups of {}", data_type.word()))),
+    }
+}
+
+/// The aggregates of a node, all of which are on the list but for the types of their arguments.
+#[derive(Debug)]
+pub(super) struct Calls<'a>(Vec<(Call<'a>, &'a AggregateFunctionParams)>);
+
+impl<'a> Calls<'a> {
+    pub(super) fn of(aggregate: &'a Aggregate) -> Result<Self, NotWritten> {
+        let calls = aggregate.aggr_expr.iter().map(listed);
+        Ok(Self(calls.collect::<Result<_, _>>()?))
+    }
+
+    /// What they are over: of each its argument, if it is not over rows, then its condition, if it has one.
+    pub(super) fn values(&self) -> impl Iterator<Item = &'a Expr> {
+        self.0.iter().flat_map(|(call, params)| {
+            let value = match call.over {
+                Over::Rows => None,
+                Over::Values(value) => Some(value),
+            };
+            value.into_iter().chain(params.filter.as_deref())
+        })
+    }
+
+    /// Writes them as items of `list` over their [`Self::values`] as they are written; `rows` counts rows where that is
+    /// not `count(*)`.
+    pub(super) fn write<'b>(
+        &self,
+        mut values: impl Iterator<Item = (&'b RemoteStatement, &'b SparkType)>,
+        rows: Option<&str>,
+        list: &mut SelectList,
+        out: &mut RemoteStatement,
+        columns: &mut Vec<SparkType>,
+    ) -> Result<(), NotWritten> {
+        for (call, params) in &self.0 {
+            let operand = match call.over {
+                Over::Rows => None,
+                Over::Values(_) => Some(values.next().ok_or_else(lost)?),
+            };
+            let (sql, data_type) = operand.unzip();
+            list.item(out);
+            check_distinct(call, params, data_type)?;
+            match (rows, sql) {
+                (Some(rows), None) => out.push(rows),
+                _ => call.write(sql, params.distinct, out),
+            }
+            if params.filter.is_some() {
+                let (condition, condition_type) = values.next().ok_or_else(lost)?;
+                if *condition_type != SparkType::Boolean {
+                    return Err(NotWritten::because("a filter that is no condition"));
+                }
+                out.push(" FILTER (WHERE ");
+                out.append(condition.clone());
+                out.push(")");
+            }
+            out.push(&format!(" AS c{}", columns.len()));
+            columns.push(call.result(data_type)?);
+        }
+        Ok(())
+    }
 }
 
 fn lost() -> NotWritten {
@@ -180,10 +218,15 @@ fn listed(expression: &Expr) -> Result<(Call<'_>, &AggregateFunctionParams), Not
     }
 }
 
-fn check_distinct(params: &AggregateFunctionParams, argument: Option<&SparkType>) -> Result<(), NotWritten> {
+/// Not of bits, of which `bit_xor` fails here.
+fn check_distinct(
+    call: &Call<'_>,
+    params: &AggregateFunctionParams,
+    argument: Option<&SparkType>,
+) -> Result<(), NotWritten> {
     match (params.distinct, argument) {
         (false, _) => Ok(()),
-        (true, Some(argument)) if argument.is_equatable() => Ok(()),
+        (true, Some(argument)) if argument.is_equatable() && !call.name.starts_with("bit_") => Ok(()),
         (true, _) => Err(NotWritten::because("an aggregate of distinct values")),
     }
 }

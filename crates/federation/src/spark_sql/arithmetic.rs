@@ -8,15 +8,15 @@ use std::cmp::max;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, Operator};
 
-use super::NotWritten;
 use super::data_type::{DECIMAL_DIGITS_MAX, SparkType};
 use super::expression::ExpressionWriter;
+use super::{NotWritten, dates};
 use crate::RemoteStatement;
 
 /// Digits behind the point that Spark keeps where a result would have too many in all.
 const SCALE_KEPT: u8 = 6;
 
-/// Writes an operator between numbers that is still an operator: of decimals, and the quotients of integers.
+/// Writes an operator that is still one: of decimals, of dates, quotients and bits of integers.
 pub(super) fn write_operator(
     writer: &mut ExpressionWriter<'_>,
     left: &Expr,
@@ -24,6 +24,11 @@ pub(super) fn write_operator(
     right: &Expr,
     out: &mut RemoteStatement,
 ) -> Result<SparkType, NotWritten> {
+    if let (Operator::Plus | Operator::Minus, Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(by)), _)) =
+        (operator, right)
+    {
+        return dates::write_shift(writer, left, operator, *by, out);
+    }
     let (mut left_sql, mut right_sql) = (RemoteStatement::new(), RemoteStatement::new());
     let left_type = writer.write(left, &mut left_sql)?;
     let right_type = writer.write(right, &mut right_sql)?;
@@ -55,6 +60,18 @@ pub(super) fn write_operator(
         }
         (_, Operator::Modulo, _) if left_type.is_integer() && left_type == right_type && is_harmless_divisor(right) => {
             infix(out, left_sql, "%", right_sql);
+            Ok(left_type)
+        }
+        (SparkType::Date, Operator::Minus, SparkType::Date) => Ok(dates::write_difference(left_sql, right_sql, out)),
+        (_, Operator::BitwiseAnd | Operator::BitwiseOr | Operator::BitwiseXor, _)
+            if left_type.is_integer() && left_type == right_type =>
+        {
+            let sign = match operator {
+                Operator::BitwiseAnd => "&",
+                Operator::BitwiseOr => "|",
+                _ => "^",
+            };
+            infix(out, left_sql, sign, right_sql);
             Ok(left_type)
         }
         _ => Err(unlisted()),

@@ -88,16 +88,27 @@ impl SparkType {
         Some(word.to_owned())
     }
 
-    /// Whether equal values here are equal there: in comparisons, groups, keys of joins and partitions.
+    /// Whether equal values here are equal there, whatever asks.
     ///
-    /// Not floating point: Arrow tells a NaN with a sign from one without, Spark does not.
+    /// Not floating point, of whose zeros some operators here know two.
     pub(super) fn is_equatable(&self) -> bool {
-        !matches!(self, Self::Float | Self::Double | Self::Opaque(_))
+        !self.is_float() && !matches!(self, Self::Opaque(_))
     }
 
     /// Whether the order is the same: text and bytes by their bytes, false before true.
     pub(super) fn is_ordered(&self) -> bool {
         self.is_equatable() && !matches!(self, Self::Binary)
+    }
+
+    /// Whether rows can be grouped and joined by it.
+    pub(super) fn is_key(&self) -> bool {
+        self.is_equatable() || self.is_float()
+    }
+
+    /// Whether it is floating point. Operators that compare, groups and joins mean the same: NaN is equal to
+    /// itself and above all else, and zero is one.
+    pub(super) fn is_float(&self) -> bool {
+        matches!(self, Self::Float | Self::Double)
     }
 
     /// Whether it is a whole number with a sign.

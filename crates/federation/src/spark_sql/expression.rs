@@ -1,7 +1,7 @@
 //! Expressions that mean the same there for every value of their columns.
 
 use datafusion::arrow::datatypes::Schema;
-use datafusion::common::{Column, DFSchema};
+use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::logical_expr::expr::{BinaryExpr, Case, InList, Like};
 use datafusion::logical_expr::{Between, Expr, LogicalPlan, Operator, Subquery};
 use policy::RemoteReads;
@@ -9,7 +9,7 @@ use policy::RemoteReads;
 use super::block::add_reads;
 use super::data_type::{SIGNED_DIGITS_MAX, SparkType};
 use super::relation::{Strictness, is_one_row, write_whole};
-use super::{NotWritten, arithmetic, cast, function, literal};
+use super::{NotWritten, arithmetic, cast, function, literal, pattern};
 use crate::{Capabilities, ComputeContext, RemoteStatement};
 
 /// How deep an expression may be nested. Remote parsers descend once per level on a stack of their own.
@@ -192,7 +192,16 @@ impl<'a> ExpressionWriter<'a> {
             Operator::LtEq => "<=",
             Operator::Gt => ">",
             Operator::GtEq => ">=",
-            Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide | Operator::Modulo => {
+            Operator::RegexMatch => return self.matches(&binary.left, "RLIKE", &binary.right, out),
+            Operator::RegexNotMatch => return self.matches(&binary.left, "NOT RLIKE", &binary.right, out),
+            Operator::Plus
+            | Operator::Minus
+            | Operator::Multiply
+            | Operator::Divide
+            | Operator::Modulo
+            | Operator::BitwiseAnd
+            | Operator::BitwiseOr
+            | Operator::BitwiseXor => {
                 return arithmetic::write_operator(self, &binary.left, binary.op, &binary.right, out);
             }
             other => return Err(NotWritten::because(format!("the operator {other}"))),
@@ -215,7 +224,7 @@ impl<'a> ExpressionWriter<'a> {
             "=" | "<>" | "<=>" => left.is_equatable(),
             _ => left.is_ordered(),
         };
-        if left != right || !listed {
+        if left != right || !listed && !left.is_float() {
             let why = format!("a comparison of {} and {}", left.word(), right.word());
             return Err(NotWritten::because(why));
         }
@@ -250,7 +259,7 @@ impl<'a> ExpressionWriter<'a> {
             return Err(NotWritten::because("LIKE with a pattern that is not constant"));
         };
         let listed = !like.case_insensitive && like.escape_char.is_none_or(|escape| escape == '\\');
-        let pattern = value.try_as_str().flatten().and_then(function::escaped_pattern);
+        let pattern = value.try_as_str().flatten().and_then(pattern::escaped_pattern);
         let (true, Some(pattern)) = (listed, pattern) else {
             return Err(NotWritten::because("LIKE that ignores case or has another escape"));
         };
@@ -258,8 +267,38 @@ impl<'a> ExpressionWriter<'a> {
         self.text(&like.expr, out)?;
         out.push(if like.negated { " NOT LIKE " } else { " LIKE " });
         out.push_parameter(pattern.into());
-        out.push(&format!(" ESCAPE '{}')", function::PATTERN_ESCAPE));
+        out.push(&format!(" ESCAPE '{}')", pattern::PATTERN_ESCAPE));
         Ok(SparkType::Boolean)
+    }
+
+    /// A regular expression that is constant and plain.
+    fn matches(
+        &mut self,
+        text: &Expr,
+        word: &str,
+        pattern: &Expr,
+        out: &mut RemoteStatement,
+    ) -> Result<SparkType, NotWritten> {
+        let pattern = match pattern {
+            Expr::Literal(value, _) => value.try_as_str().flatten(),
+            _ => None,
+        };
+        let Some(pattern) = pattern.filter(|pattern| pattern::is_plain_pattern(pattern)) else {
+            return Err(NotWritten::because(
+                "a regular expression that flavours read in several ways",
+            ));
+        };
+        out.push("(");
+        self.text(text, out)?;
+        out.push(&format!(" {word} "));
+        out.push_parameter(pattern.into());
+        out.push(")");
+        Ok(SparkType::Boolean)
+    }
+
+    /// Whether the system keeps to ANSI mode.
+    pub(super) fn is_ansi(&self) -> bool {
+        self.capabilities.ansi
     }
 
     /// Writes text.
@@ -302,7 +341,8 @@ impl<'a> ExpressionWriter<'a> {
         out.push(" AND ");
         let high = self.write(&between.high, out)?;
         out.push(")");
-        if low != data_type || high != data_type || !data_type.is_ordered() {
+        let listed = data_type.is_ordered() || data_type.is_float();
+        if low != data_type || high != data_type || !listed {
             return Err(NotWritten::because(format!("a range of {}", data_type.word())));
         }
         Ok(SparkType::Boolean)
@@ -313,7 +353,12 @@ impl<'a> ExpressionWriter<'a> {
             return Err(NotWritten::because("a list of too many values"));
         }
         out.push("(");
-        let data_type = self.key(&list.expr, out)?;
+        let data_type = self.write(&list.expr, out)?;
+        // Among many, those of floating point are found by their bits here.
+        let listed = data_type.is_equatable() || data_type.is_float() && list.list.iter().all(is_plain_number);
+        if !listed {
+            return Err(NotWritten::because(format!("a list of {}", data_type.word())));
+        }
         out.push(if list.negated { " NOT IN (" } else { " IN (" });
         for (index, item) in list.list.iter().enumerate() {
             if index > 0 {
@@ -378,6 +423,15 @@ impl<'a> ExpressionWriter<'a> {
         out.append(block.statement);
         out.push(")");
         Ok(data_type)
+    }
+}
+
+/// Whether it is NULL, or a number of which there is one only: zero may have a sign.
+fn is_plain_number(expression: &Expr) -> bool {
+    match expression {
+        Expr::Literal(ScalarValue::Float64(number), _) => number.is_none_or(|number| number != 0.0),
+        Expr::Literal(ScalarValue::Float32(number), _) => number.is_none_or(|number| number != 0.0),
+        _ => false,
     }
 }
 

@@ -1,9 +1,9 @@
 //! Functions that have an equal there.
 //!
-//! Not listed: what changes case (the tables of Unicode differ), regular expressions, and whatever goes by a session's
-//! zone.
+//! Not listed: what changes case (the tables of Unicode differ), and whatever goes by a session's zone. `chr` counts
+//! round after 255 there, `to_hex` of 32 bits has 64 there, `floor` of a float is an integer there; `nullif`, `greatest`
+//! and `least` of floating point know two zeros here.
 
-use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::expr::ScalarFunction;
 
@@ -11,12 +11,10 @@ use super::NotWritten;
 use super::arithmetic::write_checked;
 use super::data_type::{DECIMAL_DIGITS_MAX, SIGNED_DIGITS_MAX, SparkType};
 use super::expression::{ExpressionWriter, one_type};
+use super::{cast, dates, text};
 use crate::RemoteStatement;
 
-/// Escapes `%`, `_` and itself in patterns that are sent. Not a backslash, which literals may treat in two ways.
-pub(super) const PATTERN_ESCAPE: char = '!';
-
-type Result<T> = std::result::Result<T, NotWritten>;
+pub(super) type Result<T> = std::result::Result<T, NotWritten>;
 
 /// One entry of the list.
 struct Listed {
@@ -63,10 +61,10 @@ static LIST: &[Listed] = &[
         write_checked(writer, arguments, "*", out)
     }),
     Listed::total("bounded_concatenation", |writer, arguments, out| {
-        texts(writer, "concat", arguments, out)?;
+        text::texts(writer, "concat", arguments, out)?;
         Ok(SparkType::String)
     }),
-    Listed::total("concat", concatenation_without_nulls),
+    Listed::total("concat", text::concatenation_without_nulls),
     Listed::total("coalesce", |writer, arguments, out| {
         let types = call(writer, "coalesce", arguments, out)?;
         one_type(types, "coalesce")
@@ -81,48 +79,74 @@ static LIST: &[Listed] = &[
         compared(writer, "least", arguments, out)
     }),
     Listed::total("character_length", |writer, arguments, out| {
-        texts(writer, "char_length", arguments, out)?;
+        text::texts(writer, "char_length", arguments, out)?;
         Ok(SparkType::Integer)
     }),
     Listed::total("octet_length", |writer, arguments, out| {
-        texts(writer, "octet_length", arguments, out)?;
+        text::texts(writer, "octet_length", arguments, out)?;
         Ok(SparkType::Integer)
     }),
+    Listed::total("reverse", |writer, arguments, out| {
+        text::texts(writer, "reverse", arguments, out)?;
+        Ok(SparkType::String)
+    }),
+    Listed::total("ascii", |writer, arguments, out| {
+        text::texts(writer, "ascii", arguments, out)?;
+        Ok(SparkType::Integer)
+    }),
+    Listed::total("bit_length", |writer, arguments, out| {
+        text::texts(writer, "bit_length", arguments, out)?;
+        Ok(SparkType::Integer)
+    }),
+    Listed::total("md5", text::digest),
+    Listed::total("lpad", |writer, arguments, out| {
+        text::padded(writer, "lpad", arguments, out)
+    }),
+    Listed::total("rpad", |writer, arguments, out| {
+        text::padded(writer, "rpad", arguments, out)
+    }),
+    Listed::total("repeat", text::repeated),
+    Listed::total("concat_ws", text::joined),
+    Listed::total("split_part", text::split),
+    Listed::partial("date_trunc", dates::start_of_unit),
     Listed::total("btrim", |writer, arguments, out| {
-        trimmed(writer, "trim", arguments, out)
+        text::trimmed(writer, "trim", arguments, out)
     }),
     Listed::total("ltrim", |writer, arguments, out| {
-        trimmed(writer, "ltrim", arguments, out)
+        text::trimmed(writer, "ltrim", arguments, out)
     }),
     Listed::total("rtrim", |writer, arguments, out| {
-        trimmed(writer, "rtrim", arguments, out)
+        text::trimmed(writer, "rtrim", arguments, out)
     }),
     Listed::total("left", |writer, arguments, out| {
-        cut(writer, "left", &[0], arguments, out)
+        text::end(writer, "left", arguments, out)
     }),
     Listed::total("right", |writer, arguments, out| {
-        cut(writer, "right", &[0], arguments, out)
+        text::end(writer, "right", arguments, out)
     }),
-    // From zero or less, `substr` counts from elsewhere there.
-    Listed::total("substr", |writer, arguments, out| {
-        cut(writer, "substr", &[1, 0], arguments, out)
-    }),
-    Listed::total("replace", replaced),
+    Listed::total("substr", text::middle),
+    Listed::total("replace", text::replaced),
+    Listed::total("translate", text::translated),
     Listed::total("starts_with", |writer, arguments, out| {
-        texts(writer, "startswith", arguments, out)?;
+        text::texts(writer, "startswith", arguments, out)?;
+        Ok(SparkType::Boolean)
+    }),
+    Listed::total("ends_with", |writer, arguments, out| {
+        text::texts(writer, "endswith", arguments, out)?;
         Ok(SparkType::Boolean)
     }),
     Listed::total("strpos", |writer, arguments, out| {
-        if !arguments.get(1).is_some_and(is_text) {
+        if !arguments.get(1).is_some_and(text::is_text) {
             return Err(NotWritten::because("the position of a text that is not constant"));
         }
-        texts(writer, "instr", arguments, out)?;
+        text::texts(writer, "instr", arguments, out)?;
         Ok(SparkType::Integer)
     }),
     Listed::total("floor", |writer, arguments, out| whole(writer, "floor", arguments, out)),
     Listed::total("ceil", |writer, arguments, out| whole(writer, "ceil", arguments, out)),
+    Listed::total("round", rounded),
     Listed::total("abs", absolute),
-    Listed::total("date_part", part_of_date),
+    Listed::total("date_part", dates::part_of_date),
 ];
 
 /// Writes a call of a listed function.
@@ -132,6 +156,11 @@ pub(super) fn write_call(
     out: &mut RemoteStatement,
 ) -> Result<SparkType> {
     let name = function.func.name();
+    if let ("checked_cast", [value]) = (name, function.args.as_slice()) {
+        let target = function.func.return_type(&[]);
+        let target = target.map_err(|_| NotWritten::because("a cast to nothing"))?;
+        return cast::write_rounded(writer, value, &target, out);
+    }
     let Some(listed) = LIST.iter().find(|listed| listed.name == name) else {
         return Err(NotWritten::because(format!("the function {name}")));
     };
@@ -142,7 +171,7 @@ pub(super) fn write_call(
 }
 
 /// Writes `name(arguments)` and says the types of the arguments.
-fn call(
+pub(super) fn call(
     writer: &mut ExpressionWriter<'_>,
     name: &str,
     arguments: &[Expr],
@@ -158,15 +187,6 @@ fn call(
     }
     out.push(")");
     Ok(types)
-}
-
-/// A function all of whose arguments are text.
-fn texts(writer: &mut ExpressionWriter<'_>, name: &str, arguments: &[Expr], out: &mut RemoteStatement) -> Result<()> {
-    let types = call(writer, name, arguments, out)?;
-    match types.iter().find(|one| **one != SparkType::String) {
-        Some(other) => Err(NotWritten::because(format!("{name} of {}", other.word()))),
-        None => Ok(()),
-    }
 }
 
 /// A function that compares its arguments and gives one of them.
@@ -188,91 +208,6 @@ fn compared(
     }
 }
 
-/// `concat` passes over NULL here; there it is NULL.
-fn concatenation_without_nulls(
-    writer: &mut ExpressionWriter<'_>,
-    arguments: &[Expr],
-    out: &mut RemoteStatement,
-) -> Result<SparkType> {
-    out.push("concat(");
-    for (index, argument) in arguments.iter().enumerate() {
-        out.push(if index > 0 { ", coalesce(" } else { "coalesce(" });
-        writer.text(argument, out)?;
-        out.push(", '')");
-    }
-    out.push(")");
-    Ok(SparkType::String)
-}
-
-/// Spaces cut off; other characters are sets of which each side has its own idea.
-fn trimmed(
-    writer: &mut ExpressionWriter<'_>,
-    name: &str,
-    arguments: &[Expr],
-    out: &mut RemoteStatement,
-) -> Result<SparkType> {
-    let spaces = match arguments.get(1) {
-        None => true,
-        Some(Expr::Literal(set, _)) => set.try_as_str() == Some(Some(" ")),
-        Some(_) => false,
-    };
-    match arguments.first() {
-        Some(text) if spaces => texts(writer, name, std::slice::from_ref(text), out)?,
-        _ => return Err(NotWritten::because("characters other than spaces to be cut off")),
-    }
-    Ok(SparkType::String)
-}
-
-/// A part of a text by constant numbers, each at least as large as in `least`.
-fn cut(
-    writer: &mut ExpressionWriter<'_>,
-    name: &str,
-    least: &[i64],
-    arguments: &[Expr],
-    out: &mut RemoteStatement,
-) -> Result<SparkType> {
-    let refused = || NotWritten::because(format!("{name} by a number that is not constant or too small"));
-    let [text, numbers @ ..] = arguments else {
-        return Err(refused());
-    };
-    if numbers.is_empty() || numbers.len() > least.len() {
-        return Err(refused());
-    }
-    out.push(&format!("{name}("));
-    writer.text(text, out)?;
-    for (number, least) in numbers.iter().zip(least) {
-        let number = match number {
-            Expr::Literal(ScalarValue::Int64(Some(number)), _) => *number,
-            Expr::Literal(ScalarValue::Int32(Some(number)), _) => i64::from(*number),
-            _ => return Err(refused()),
-        };
-        let number = i32::try_from(number)
-            .ok()
-            .filter(|_| number >= *least)
-            .ok_or_else(refused)?;
-        out.push(", ");
-        out.push_parameter(ScalarValue::Int32(Some(number)));
-    }
-    out.push(")");
-    Ok(SparkType::String)
-}
-
-/// An empty text is found everywhere here and nowhere there.
-fn replaced(writer: &mut ExpressionWriter<'_>, arguments: &[Expr], out: &mut RemoteStatement) -> Result<SparkType> {
-    if !arguments.get(1).is_some_and(is_text) {
-        return Err(NotWritten::because("the replacement of a text that is not constant"));
-    }
-    texts(writer, "replace", arguments, out)?;
-    Ok(SparkType::String)
-}
-
-fn is_text(expression: &Expr) -> bool {
-    match expression {
-        Expr::Literal(value, _) => value.try_as_str().flatten().is_some_and(|text| !text.is_empty()),
-        _ => false,
-    }
-}
-
 /// A decimal without what is behind its point.
 fn whole(
     writer: &mut ExpressionWriter<'_>,
@@ -289,83 +224,41 @@ fn whole(
     }
 }
 
+/// A decimal rounded to some digits behind its point, halves away from zero. Here it keeps as many digits in all.
+fn rounded(writer: &mut ExpressionWriter<'_>, arguments: &[Expr], out: &mut RemoteStatement) -> Result<SparkType> {
+    let (value, places) = match arguments {
+        [value] => (value, Some(0)),
+        [value, places] => (value, text::whole_number(places)),
+        _ => return Err(NotWritten::because("round of other arguments")),
+    };
+    let mut sql = RemoteStatement::new();
+    let data_type = writer.write(value, &mut sql)?;
+    let SparkType::Decimal(precision, scale) = data_type else {
+        return Err(NotWritten::because(format!("round of {}", data_type.word())));
+    };
+    let places = places.and_then(|places| u8::try_from(places).ok());
+    let places =
+        places.ok_or_else(|| NotWritten::because("round to digits that are not constant or before the point"))?;
+    if places >= scale {
+        out.append(sql);
+        return Ok(data_type);
+    }
+    out.push("CAST(round(");
+    out.append(sql);
+    out.push(&format!(", {places}) AS DECIMAL({precision}, {places}))"));
+    Ok(SparkType::Decimal(precision, places))
+}
+
 fn absolute(writer: &mut ExpressionWriter<'_>, arguments: &[Expr], out: &mut RemoteStatement) -> Result<SparkType> {
     let types = call(writer, "abs", arguments, out)?;
     match types.as_slice() {
         [decimal @ SparkType::Decimal(digits, _)] if *digits <= SIGNED_DIGITS_MAX => Ok(decimal.clone()),
+        [float @ (SparkType::Float | SparkType::Double)] => Ok(float.clone()),
         // The least integer has no counterpart.
         [integer] if integer.is_integer() => {
             writer.can_fail("the absolute value of an integer")?;
             Ok(integer.clone())
         }
         _ => Err(NotWritten::because("the absolute value of another type")),
-    }
-}
-
-/// A field of a date, or of a time on the wall: of a moment it goes by a zone.
-fn part_of_date(writer: &mut ExpressionWriter<'_>, arguments: &[Expr], out: &mut RemoteStatement) -> Result<SparkType> {
-    let [Expr::Literal(part, _), moment] = arguments else {
-        return Err(NotWritten::because("a part of a date that is not constant"));
-    };
-    let part = part.try_as_str().flatten().unwrap_or_default().to_ascii_lowercase();
-    let (name, of_time, less) = match part.as_str() {
-        "year" => ("year", false, 0),
-        "quarter" => ("quarter", false, 0),
-        "month" => ("month", false, 0),
-        "day" => ("day", false, 0),
-        "doy" => ("dayofyear", false, 0),
-        "week" => ("weekofyear", false, 0),
-        // Sunday is the first day there, day zero here.
-        "dow" => ("dayofweek", false, 1),
-        "hour" => ("hour", true, 0),
-        "minute" => ("minute", true, 0),
-        _ => return Err(NotWritten::because("this part of a date")),
-    };
-    out.push(if less > 0 { "(" } else { "" });
-    let types = call(writer, name, std::slice::from_ref(moment), out)?;
-    if less > 0 {
-        out.push(&format!(" - {less})"));
-    }
-    match types.as_slice() {
-        [SparkType::TimestampNtz] => Ok(SparkType::Integer),
-        [SparkType::Date] if !of_time => Ok(SparkType::Integer),
-        _ => Err(NotWritten::because("a part of something else than a date")),
-    }
-}
-
-/// A pattern whose escapes are backslashes, with [`PATTERN_ESCAPE`] instead; `None` where a backslash escapes nothing.
-pub(super) fn escaped_pattern(pattern: &str) -> Option<String> {
-    let mut written = String::with_capacity(pattern.len());
-    let mut characters = pattern.chars();
-    while let Some(character) = characters.next() {
-        match character {
-            '\\' => {
-                let sign = characters.next().filter(|sign| matches!(sign, '%' | '_'))?;
-                written.extend([PATTERN_ESCAPE, sign]);
-            }
-            PATTERN_ESCAPE => written.extend([PATTERN_ESCAPE, PATTERN_ESCAPE]),
-            other => written.push(other),
-        }
-    }
-    Some(written)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_get_another_escape() {
-        for (pattern, written) in [
-            ("a%b_", Some("a%b_")),
-            (r"50\%", Some("50!%")),
-            (r"a\_b", Some("a!_b")),
-            ("hey!", Some("hey!!")),
-            (r"a\", None),
-            (r"a\\b", None),
-            (r"a\x", None),
-        ] {
-            assert_eq!(escaped_pattern(pattern).as_deref(), written, "{pattern}");
-        }
     }
 }

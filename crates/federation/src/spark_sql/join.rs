@@ -110,11 +110,11 @@ fn write_condition(
     let mut word = " ON ";
     for (left_key, right_key) in &join.on {
         out.push(&format!("{word}("));
-        let left_type = left.key(left_key, out)?;
+        let left_type = left.write(left_key, out)?;
         out.push(equal);
-        let right_type = right.key(right_key, out)?;
+        let right_type = right.write(right_key, out)?;
         out.push(")");
-        if left_type != right_type {
+        if left_type != right_type || !left_type.is_key() {
             let why = format!("a join of {} with {}", left_type.word(), right_type.word());
             return Err(NotWritten::because(why));
         }

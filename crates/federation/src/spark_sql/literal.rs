@@ -23,6 +23,15 @@ pub(super) fn write_literal(value: &ScalarValue, out: &mut RemoteStatement) -> R
         out.push(&format!("CAST(NULL AS {spelling})"));
         return Ok(data_type);
     }
+    // Compared by its bits here.
+    let with_sign = match value {
+        ScalarValue::Float32(Some(number)) => number.is_nan() && number.to_bits() != f32::NAN.to_bits(),
+        ScalarValue::Float64(Some(number)) => number.is_nan() && number.to_bits() != f64::NAN.to_bits(),
+        _ => false,
+    };
+    if with_sign {
+        return Err(NotWritten::because("a NaN with a sign"));
+    }
     let beyond = || NotWritten::because("a constant beyond the range of its type there");
     let value = match value {
         ScalarValue::UInt64(Some(number)) => ScalarValue::Int64(Some(i64::try_from(*number).map_err(|_| beyond())?)),

@@ -2,22 +2,27 @@
 //!
 //! Each node becomes a query block of its own whose FROM is the block below, with columns that are numbered: nothing
 //! is merged and nothing moves, so that a rule stays in the innermost block. What means the same for every value is
-//! listed in `expression.rs`, `cast.rs`, `function.rs`, `aggregate.rs` and `window.rs`; what can fail for some value is
-//! marked there, and is not written above a scan that has rules.
+//! listed in `expression.rs`, `cast.rs`, `function.rs` (whose longer entries are in `text.rs` and `dates.rs`),
+//! `aggregate.rs` and `window.rs`; what can fail for some value is marked there, and is not written above a scan that has
+//! rules.
 
 mod aggregate;
 mod arithmetic;
 mod block;
 mod cast;
 mod data_type;
+mod dates;
 mod expression;
 mod function;
+mod grouping_sets;
 mod join;
 mod literal;
 mod operands;
 mod order;
+mod pattern;
 mod relation;
 mod scan;
+mod text;
 mod window;
 
 use std::fmt;

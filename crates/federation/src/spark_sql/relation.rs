@@ -271,7 +271,7 @@ fn distinct(node: &Node<'_>) -> Result<Frame, NotWritten> {
     if columns.is_empty() {
         return Err(NotWritten::because("distinct rows without columns"));
     }
-    if let Some(other) = columns.iter().find(|column| !column.is_equatable()) {
+    if let Some(other) = columns.iter().find(|column| !column.is_key()) {
         return Err(NotWritten::because(format!("distinct values of {}", other.word())));
     }
     let alias = node.alias();

@@ -1,4 +1,6 @@
 //! Window functions that have an equal there.
+//!
+//! Not listed: RANGE frames with a distance, which raise at the ends of a type on one side only.
 
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{WindowFunction, WindowFunctionParams};
@@ -13,6 +15,7 @@ use super::data_type::SparkType;
 use super::expression::{ExpressionWriter, Names};
 use super::order::write_direction;
 use super::relation::Node;
+use super::text::whole_number;
 use crate::RemoteStatement;
 
 /// The frame of a node that adds window functions to its input's columns.
@@ -70,7 +73,14 @@ fn write_function(
         WindowFunctionDefinition::WindowUDF(window) => match window.name() {
             name @ ("row_number" | "rank" | "dense_rank") => write_rank(writer, name, params, out),
             name @ ("lag" | "lead") => write_offset(writer, name, params, out),
-            name @ ("first_value" | "last_value") => write_value(writer, name, params, out),
+            name @ ("first_value" | "last_value" | "nth_value") => write_value(writer, name, params, out),
+            // A quotient of two counts, the same on both sides.
+            name @ ("percent_rank" | "cume_dist") => {
+                needs_order(params)?;
+                out.push(&format!("{name}()"));
+                write_window(writer, params, None, out)?;
+                Ok(SparkType::Double)
+            }
             other => Err(NotWritten::because(format!("the window function {other}"))),
         },
     }
@@ -134,11 +144,20 @@ fn write_value(
     out: &mut RemoteStatement,
 ) -> Result<SparkType, NotWritten> {
     needs_order(params)?;
-    let [value] = params.args.as_slice() else {
-        return Err(NotWritten::because(format!("{name} of several values")));
+    let refused = || NotWritten::because(format!("{name} of several values"));
+    let (value, place) = match (name, params.args.as_slice()) {
+        ("first_value" | "last_value", [value]) => (value, None),
+        ("nth_value", [value, place]) => {
+            let place = whole_number(place).and_then(|place| i32::try_from(place).ok());
+            (value, Some(place.filter(|place| *place > 0).ok_or_else(refused)?))
+        }
+        _ => return Err(refused()),
     };
     out.push(&format!("{name}("));
     let data_type = writer.write(value, out)?;
+    if let Some(place) = place {
+        out.push(&format!(", {place}"));
+    }
     out.push(")");
     write_window(writer, params, frame_clause(params)?, out)?;
     Ok(data_type)

@@ -88,7 +88,7 @@ fn rules_that_are_not_written_stay_behind_their_barrier() {
         "customer = 1 / (id::int - 3)",
         "upper(city) = 'X'",
         "customer IN (SELECT id FROM main.sales.customers)",
-        "weight > 1.5",
+        "nullif(weight, 0.0) > 1.5",
     ] {
         let rules = format!(
             "CREATE ROLE seller; GRANT SELECT ON main.sales.orders TO seller;\n\

@@ -83,6 +83,27 @@ fn what_is_grouped_by_is_computed_below() {
 }
 
 #[test]
+fn several_sets_of_keys_have_a_row_over_nothing_too() {
+    let pushed = Asker::administrator().whole("SELECT city, paid, count(*) FROM orders GROUP BY ROLLUP (city, paid)");
+    let expected = format!(
+        "SELECT t3.c0 AS c0, t3.c1 AS c1, t3.c2 AS c2, t3.c3 AS c3 FROM (SELECT t2.k0 AS c0, t2.k1 AS c1, \
+         (2 * CAST(grouping(t2.k0) AS BIGINT) + 1 * CAST(grouping(t2.k1) AS BIGINT)) AS c2, count(t2.is_row) AS c3, \
+         count(t2.is_row) AS is_row FROM (SELECT t1.c0 AS k0, t1.c1 AS k1, TRUE AS is_row FROM \
+         (SELECT t0.`city` AS c0, t0.`paid` AS c1 FROM {ORDERS}) AS t1 UNION ALL SELECT CAST(NULL AS STRING), \
+         CAST(NULL AS BOOLEAN), CAST(NULL AS BOOLEAN)) AS t2 GROUP BY GROUPING SETS ((t2.k0, t2.k1), (t2.k0), ())) AS t3 \
+         WHERE t3.is_row > 0 OR t3.c2 = 3"
+    );
+    assert!(pushed.text.contains(&expected), "{}", pushed.text);
+    let pushed = Asker::administrator().whole("SELECT city, paid FROM orders GROUP BY GROUPING SETS ((city), (paid))");
+    assert!(!pushed.text.contains("UNION ALL"), "{}", pushed.text);
+    assert!(
+        pushed.text.contains("GROUP BY GROUPING SETS ((t2.k0), (t2.k1)))"),
+        "{}",
+        pushed.text
+    );
+}
+
+#[test]
 fn joins_have_a_side_each() {
     becomes(
         "SELECT o.id, c.name FROM orders o JOIN customers c ON o.customer = c.id",
@@ -259,6 +280,45 @@ fn expressions_of_the_list() {
         ("city IS DISTINCT FROM 'a'", "(NOT (t1.c0 <=> :p1))"),
         ("-price", "(- t1.c0)"),
         ("weight IS NULL", "(t1.c0 IS NULL)"),
+        ("weight > 1.5", "(t1.c0 > :p1)"),
+        ("weight = id", "(t1.c1 = CAST(t1.c0 AS DOUBLE))"),
+        ("weight IN (1.5, 2.5, 3.5, 4.5)", "(t1.c0 IN (:p1, :p2, :p3, :p4))"),
+        ("id & 7", "(t1.c0 & :p1)"),
+        ("reverse(city)", "reverse(t1.c0)"),
+        ("lpad(city, 5)", "lpad(t1.c0, :p1, ' ')"),
+        ("rpad(city, 5, 'ab')", "rpad(t1.c0, :p1, :p2)"),
+        ("repeat(city, 3)", "repeat(t1.c0, :p1)"),
+        ("concat_ws('-', city, city)", "concat_ws(:p1, t1.c0, t1.c0)"),
+        ("split_part(city, ',', 2)", "split_part(t1.c0, :p1, :p2)"),
+        ("btrim(city, 'xyz')", "trim(BOTH :p1 FROM t1.c0)"),
+        ("ltrim(city, 'xyz')", "trim(LEADING :p1 FROM t1.c0)"),
+        ("translate(city, 'ab', 'x')", "translate(t1.c0, :p1, :p2)"),
+        ("md5(city)", "md5(CAST(t1.c0 AS BINARY))"),
+        ("substr(city, 0, 3)", "substr(t1.c0, :p1, :p2)"),
+        ("city ~ 'a[bc]+d'", "(t1.c0 RLIKE :p1)"),
+        ("CAST(price AS VARCHAR)", "CAST(t1.c0 AS STRING)"),
+        (
+            "date_trunc('month', shipped)",
+            "CAST(trunc(CAST(t1.c0 AS DATE), 'MONTH') AS TIMESTAMP_NTZ)",
+        ),
+        (
+            "date_trunc('minute', shipped)",
+            "(CAST(CAST(t1.c0 AS DATE) AS TIMESTAMP_NTZ) + make_dt_interval(0, hour(t1.c0), minute(t1.c0)))",
+        ),
+        ("extract(isodow FROM ordered)", "(weekday(t1.c0) + 1)"),
+        ("round(price)", "CAST(round(t1.c0, 0) AS DECIMAL(15, 0))"),
+        ("round(price, 1)", "CAST(round(t1.c0, 1) AS DECIMAL(15, 1))"),
+        ("round(price, 2)", "t1.c0"),
+        (
+            "extract(epoch FROM ordered)",
+            "(CAST(datediff(t1.c0, DATE '1970-01-01') AS DOUBLE) * CAST(86400 AS DOUBLE))",
+        ),
+        ("ordered + 5", "date_add(t1.c0, 5)"),
+        ("ordered - DATE '2024-01-01'", "CAST(datediff(t1.c0, :p1) AS BIGINT)"),
+        (
+            "shipped - interval '1 month 1.5 seconds'",
+            "(t1.c0 - make_interval(0, 1, 0, 0, 0, 0, 1.500000))",
+        ),
     ] {
         let sql = format!("SELECT {expression} AS x FROM orders");
         let pushed = asker.whole(&sql);

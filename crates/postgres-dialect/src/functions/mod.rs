@@ -2,8 +2,10 @@
 
 mod calendar_names;
 mod catalog_lookup;
+mod date_trunc;
 mod dates;
 mod expand;
+mod extremes;
 mod intervals;
 mod json;
 mod math;
@@ -49,6 +51,7 @@ pub(crate) use told_apart::TOLD_APART;
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     let declared = strings::declare().into_iter().chain(json::declare());
     let mut all: Vec<Arc<ScalarUDF>> = declared.map(scalar::Declared::build).collect();
+    all.push(date_trunc::date_trunc());
     all.extend(dates::functions());
     all.extend(intervals::functions());
     all.extend(math::functions());
@@ -62,7 +65,9 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
 
 /// The aggregates that rewritten statements call, and those that PostgreSQL understands otherwise than DataFusion.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
-    vec![single_value::single_value(), quotients::average(), sums::sum()]
+    let mut all = vec![single_value::single_value(), quotients::average(), sums::sum()];
+    all.extend(extremes::extremes());
+    all
 }
 
 /// The functions that look at a session: who it is, its settings, its catalog. Register them in the session's own
