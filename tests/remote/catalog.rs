@@ -35,7 +35,8 @@ async fn schemas_tables_and_views_are_listed() {
         assert!(schemas.iter().any(|name| name == schema), "{schema} of {schemas:?}");
     }
     let relations = lines(&mut session, RELATIONS).await;
-    let expected = ["cases", "cities", "history", "others", "zeros"].map(|name| format!("public|{name}|r"));
+    let expected =
+        ["cases", "cities", "edges", "history", "nans", "others", "zeros"].map(|name| format!("public|{name}|r"));
     assert_eq!(relations, expected);
     let views = "SELECT table_catalog, table_schema, table_name, table_type FROM information_schema.tables
         WHERE table_schema = 'listed'";
