@@ -16,6 +16,7 @@ mod parameters;
 mod pipeline;
 mod position;
 mod set_operations;
+mod single_distinct;
 mod stopping_joins;
 mod tables;
 mod template;

@@ -24,6 +24,7 @@ use super::checked_arithmetic::CheckedArithmetic;
 use super::coalesce::coalesce_of_bytes;
 use super::exact_averages::ExactAverages;
 use super::mixed_numbers::MixedNumbers;
+use super::single_distinct::optimizer_rules;
 use super::yielding_joins::YieldingJoins;
 use crate::EngineOptions;
 
@@ -80,6 +81,7 @@ pub(crate) fn template_state(options: &EngineOptions) -> Result<SessionState> {
         .with_physical_optimizer_rules(rules)
         .with_query_planner(Arc::new(Planner))
         .with_analyzer_rules(analyzer_rules())
+        .with_optimizer_rules(optimizer_rules())
         .build();
     for function in postgres_dialect::scalar_functions() {
         state.register_udf(function)?;
