@@ -110,17 +110,6 @@ impl AggregateUDFImpl for Sum {
     }
 
     fn state_fields(&self, arguments: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
-        let is_small =
-            |field: &FieldRef| matches!(field.data_type(), DataType::Int8 | DataType::Int16 | DataType::Int32);
-        if arguments.is_distinct && arguments.input_fields.iter().any(is_small) {
-            // The values themselves are kept, as bigint.
-            let widened = |field: &FieldRef| Arc::new(field.as_ref().clone().with_data_type(DataType::Int64));
-            let fields: Vec<FieldRef> = arguments.input_fields.iter().map(widened).collect();
-            return self.inner.state_fields(StateFieldsArgs {
-                input_fields: &fields,
-                ..arguments
-            });
-        }
         self.inner.state_fields(arguments)
     }
 
