@@ -151,7 +151,7 @@ fn command(jars: &Path, scratch: &Path, port: u16, status: u16) -> Command {
     std::fs::write(&logging, LOGGING).unwrap();
     let mut command = Command::new("java");
     // Little work, done once: the quick compiler and the simple collector start sooner.
-    command.args(["-Xmx1g", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"]);
+    command.args(["-Xmx3g", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"]);
     command.args(
         OPENED
             .iter()

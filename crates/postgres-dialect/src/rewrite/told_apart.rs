@@ -14,7 +14,7 @@ use crate::functions::TOLD_APART;
 pub(super) fn tell_apart(select: &mut Select) {
     let candidates = candidates(select);
     let mut variants: HashMap<String, HashSet<&Expr>> = HashMap::new();
-    if !candidates.iter().any(|one| holds_cast(one)) {
+    if !candidates.iter().any(holds_cast) {
         return;
     }
     for one in &candidates {
