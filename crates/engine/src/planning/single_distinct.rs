@@ -55,7 +55,9 @@ fn keeps_types(aggregate: &Aggregate) -> Result<bool> {
             && !params.distinct
         {
             let once = expr.get_type(aggregate.input.schema())?;
-            if func.return_type(std::slice::from_ref(&once)).ok() != Some(once) {
+            let taken = func.coerce_types(std::slice::from_ref(&once));
+            let taken = taken.unwrap_or_else(|_| vec![once.clone()]);
+            if func.return_type(&taken).ok() != Some(once) {
                 return Ok(false);
             }
         }
