@@ -31,7 +31,7 @@ const OPENED: [&str; 14] = [
 ];
 
 /// Spark reads its configuration from the system properties of its process.
-const PROPERTIES: [(&str, &str); 14] = [
+const PROPERTIES: [(&str, &str); 16] = [
     ("spark.master", "local[2]"),
     ("spark.app.name", "tests"),
     ("spark.driver.host", "127.0.0.1"),
@@ -48,6 +48,9 @@ const PROPERTIES: [(&str, &str); 14] = [
     ("spark.sql.session.timeZone", "UTC"),
     // Tells which jobs run.
     ("spark.ui.enabled", "true"),
+    // Plans of statements that are done, of which thousands are run.
+    ("spark.sql.ui.retainedExecutions", "10"),
+    ("spark.connect.ui.retainedStatements", "10"),
     ("spark.port.maxRetries", "0"),
     ("spark.ui.showConsoleProgress", "false"),
     ("user.timezone", "UTC"),
@@ -151,7 +154,7 @@ fn command(jars: &Path, scratch: &Path, port: u16, status: u16) -> Command {
     std::fs::write(&logging, LOGGING).unwrap();
     let mut command = Command::new("java");
     // Little work, done once: the quick compiler and the simple collector start sooner.
-    command.args(["-Xmx3g", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"]);
+    command.args(["-Xmx4g", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"]);
     command.args(
         OPENED
             .iter()

@@ -344,7 +344,7 @@ async fn a_large_catalog_is_listed_with_few_questions() {
 async fn what_is_not_granted_has_no_columns_and_no_comments() {
     const TABLES: usize = 40;
     let Some(workspace) = world().await else { return };
-    let is_open = |number: usize| number % 2 == 0;
+    let is_open = |number: usize| number.is_multiple_of(2);
     let word = |number: usize| if is_open(number) { "open" } else { "closed" };
     let name = |number: usize| format!("{}{number:02}", word(number));
     let table = |number: usize| {

@@ -94,7 +94,7 @@ async fn small_results_come_with_the_answer() {
     for once_or_again in 1..=2 {
         let stream = engine.execute(Arc::new(small()), &memory()).await.unwrap();
         let linked: Vec<_> = stream.try_collect().await.unwrap();
-        assert_eq!(linked, [attached.clone()]);
+        assert_eq!(linked, std::slice::from_ref(&attached));
         assert_eq!(links().await, once_or_again);
     }
     assert_eq!(fired(&workspace).await, 1);

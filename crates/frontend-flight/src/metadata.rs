@@ -109,7 +109,7 @@ async fn tables(command: CommandGetTables, client: &ClientSession) -> Result<Bui
                 let kind = if table.is_view { VIEW } else { TABLE };
                 // A table that cannot be opened is listed without columns.
                 let columns = table.columns.as_ref();
-                let columns = columns.map_or_else(|| Arc::new(Schema::empty()), |columns| with_remarks(columns));
+                let columns = columns.map_or_else(|| Arc::new(Schema::empty()), with_remarks);
                 builder
                     .append(catalog, &schema.name, &table.name, kind, &columns)
                     .map_err(|error| broken(&error))?;
