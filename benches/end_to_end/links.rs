@@ -1,6 +1,7 @@
 //! A large result of a SQL warehouse, which comes by links, against downloads of the same links and nothing else.
 
 use serde_json::json;
+use system_tests::gateway::configured;
 
 use crate::flight::Flight;
 use crate::lakegate::{self, Lakegate};
@@ -59,24 +60,30 @@ pub(crate) fn links(bench: &mut Bench) -> Outcome<()> {
     if made != rows {
         return Err(format!("the stand-in made {made} rows of {rows}").into());
     }
+    let embedded = configured(&text, &[]);
     let mut flight = Flight::connect(server.flight)?;
     let mut wire = server.connect_to("bench", "main")?;
-    let [mut plain, mut by_flight, mut by_wire, mut peaks] = [const { Vec::new() }; 4];
+    let [mut plain, mut kept, mut within, mut by_flight, mut by_wire, mut peaks] = [const { Vec::new() }; 6];
     let mut on_the_wire = 0;
     // The run before the first warms up, and has the stand-in encode everything.
     for run in 0..=bench.runs {
         progress(format!("links, run {run} of {}", bench.runs));
         let downloads = download(&urls, CONNECTIONS)?;
+        let downloads_kept = workspace.download_kept(&urls, CONNECTIONS)?;
+        let (rows_within, time_within) = workspace.embedded(&embedded, SQL)?;
         let forgotten = process::forget_peak(server.pid());
         let answer = flight.query(SQL)?;
         let peak = forgotten.and_then(|()| process::peak(server.pid())).unwrap_or(f64::NAN);
         let rows_come = wire.run(SQL, Mode::Binary)?;
-        if answer.rows != rows || rows_come.rows != rows {
-            return Err(format!("{} and {} rows came of {rows}", answer.rows, rows_come.rows).into());
+        let came = [rows_within, answer.rows, rows_come.rows];
+        if came != [rows; 3] {
+            return Err(format!("{came:?} rows came of {rows}").into());
         }
         if run > 0 {
             on_the_wire = downloads.bytes;
             plain.push(downloads.whole.as_secs_f64());
+            kept.push(downloads_kept.whole.as_secs_f64());
+            within.push(time_within.as_secs_f64());
             by_flight.push(answer.whole.as_secs_f64());
             by_wire.push(rows_come.whole.as_secs_f64());
             peaks.push(peak);
@@ -88,15 +95,18 @@ pub(crate) fn links(bench: &mut Bench) -> Outcome<()> {
         on_the_wire as f64 / 1e6,
         urls.len()
     );
-    let mut table = Table::new(title, &["", "seconds", "MB/s of Arrow", "to downloads alone"]);
-    let limit = median(&plain);
+    let columns = ["", "seconds", "MB/s of Arrow", "of thrown away", "of kept"];
+    let mut table = Table::new(title, &columns);
+    let (limit, limit_kept) = (median(&plain), median(&kept));
     for (name, times) in [
-        (format!("downloads alone, {CONNECTIONS} connections"), &plain),
+        (format!("downloads thrown away, {CONNECTIONS} connections"), &plain),
+        (format!("downloads kept in memory, {CONNECTIONS} connections"), &kept),
+        ("lakegate, embedded: batches in the same process".to_owned(), &within),
         ("lakegate, through Flight".to_owned(), &by_flight),
         ("lakegate, through PostgreSQL in binary".to_owned(), &by_wire),
     ] {
         let time = median(times);
-        table.row(name, &[time, megabytes / time, time / limit]);
+        table.row(name, &[time, megabytes / time, limit / time, limit_kept / time]);
     }
     table.note(format!(
         "downloads reach {:.0} MB/s of bytes on the wire: no more is to be had of the stand-in",

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use engine::{Engine, SessionOptions};
+use futures::StreamExt as _;
 use reqwest::{Client, Method};
 use serde_json::{Map, Value, json};
 use system_tests::workspace_server::WorkspaceServer;
@@ -81,7 +83,7 @@ impl Workspace {
     async fn follow(&self, statement: &str) -> Outcome<Links> {
         let body = json!({
             "warehouse_id": WAREHOUSE, "statement": statement, "wait_timeout": "50s", "disposition": "EXTERNAL_LINKS",
-            "format": "ARROW_STREAM",
+            "format": "ARROW_STREAM", "result_compression": "LZ4_FRAME",
         });
         let mut answer = self.call(Method::POST, "/api/2.0/sql/statements", Some(&body)).await?;
         let id = answer["statement_id"].as_str().unwrap_or_default().to_owned();
@@ -167,6 +169,52 @@ fn fetch(left: &Mutex<VecDeque<String>>) -> Outcome<u64> {
         };
         bytes += http.get(&format!("/{path}"))?.bytes;
         connection = Some((address, http));
+    }
+}
+
+impl Workspace {
+    /// Fetches what lies behind links over so many connections, each part as a whole into memory, as whoever wants to
+    /// read it must.
+    pub(crate) fn download_kept(&self, urls: &[String], connections: usize) -> Outcome<Downloads> {
+        let start = Instant::now();
+        let parts = futures::stream::iter(urls).map(|url| {
+            let (http, url) = (self.http.clone(), url.clone());
+            tokio::spawn(async move { http.get(url).send().await?.error_for_status()?.bytes().await })
+        });
+        let bytes = self.runtime.block_on(async {
+            let mut parts = parts.buffered(connections);
+            let mut bytes = 0;
+            while let Some(part) = parts.next().await {
+                bytes += part??.len() as u64;
+            }
+            Outcome::Ok(bytes)
+        })?;
+        Ok(Downloads {
+            bytes,
+            whole: start.elapsed(),
+        })
+    }
+
+    /// Rows of a statement that are taken from an engine within this process, and how long that took.
+    pub(crate) fn embedded(&self, engine: &Engine, sql: &str) -> Outcome<(u64, Duration)> {
+        let start = Instant::now();
+        let rows = self.runtime.block_on(async {
+            let mut session = engine.open_session(engine.identity("bench")?, SessionOptions::default())?;
+            let ctx = session.query_context();
+            let mut rows = 0;
+            for statement in session.parse(sql)? {
+                let prepared = session.prepare(statement, &[], &ctx).await?;
+                let engine::Outcome::Rows { mut stream, .. } = session.execute(&prepared, Vec::new(), &ctx).await?
+                else {
+                    return Err("a statement without rows".into());
+                };
+                while let Some(batch) = stream.next().await {
+                    rows += batch?.num_rows() as u64;
+                }
+            }
+            Outcome::Ok(rows)
+        })?;
+        Ok((rows, start.elapsed()))
     }
 }
 

@@ -21,6 +21,9 @@ const DICTIONARY: u8 = 1;
 /// Set in the length of a block that is stored as it is.
 const STORED: u32 = 1 << 31;
 
+/// No table folds better by much.
+const RATIO_EXPECTED: usize = 8;
+
 /// No byte of a block unfolds to more.
 pub(crate) const RATIO_MAX: usize = 255;
 
@@ -45,9 +48,18 @@ pub fn unfold_lz4_frames(bytes: &[u8], bytes_max: usize, sender: &Sender) -> Res
 /// Appends what the first frame holds and returns what follows it. `out` grows to `bytes_max` at most.
 pub(crate) fn unfold_first<'a>(bytes: &'a [u8], out: &mut Vec<u8>, bytes_max: usize) -> Result<&'a [u8], Fault> {
     let (frame, rest) = cut(bytes)?;
-    let Some(frame) = frame else {
+    let Some(Frame {
+        bytes: frame,
+        holds_max,
+    }) = frame
+    else {
         return Ok(rest);
     };
+    // Growing step by step would copy what is unfolded over and over. What is set aside and not used costs nothing.
+    let expected = holds_max
+        .min(frame.len().saturating_mul(RATIO_EXPECTED))
+        .min(bytes_max.saturating_sub(out.len()));
+    out.try_reserve(expected).map_err(Fault::broken)?;
     let mut decoder = FrameDecoder::new(frame);
     loop {
         let block = decoder.fill_buf().map_err(Fault::broken)?;
@@ -69,8 +81,15 @@ pub(crate) fn unfold_first<'a>(bytes: &'a [u8], out: &mut Vec<u8>, bytes_max: us
     }
 }
 
+/// One frame, whole.
+struct Frame<'a> {
+    bytes: &'a [u8],
+    /// What all its blocks hold if each is full.
+    holds_max: usize,
+}
+
 /// The first frame, unless its bytes are to be skipped, and what follows it.
-fn cut(bytes: &[u8]) -> Result<(Option<&[u8]>, &[u8]), Fault> {
+fn cut(bytes: &[u8]) -> Result<(Option<Frame<'_>>, &[u8]), Fault> {
     let mut rest = bytes;
     let magic = number(&mut rest)?;
     if magic & !0xF == SKIPPABLE {
@@ -81,7 +100,13 @@ fn cut(bytes: &[u8]) -> Result<(Option<&[u8]>, &[u8]), Fault> {
     if magic != MAGIC {
         return Err(Fault::Malformed("an LZ4 frame has a wrong beginning"));
     }
-    let flags = *rest.first().ok_or(CUT)?;
+    let (flags, sizes) = match rest {
+        [flags, sizes, ..] => (*flags, *sizes),
+        _ => return Err(CUT),
+    };
+    // Four sizes of blocks, from 64 KiB to 4 MiB.
+    let block_bytes_max = 1 << (8 + 2 * u32::from(sizes >> 4 & 7));
+    let mut holds_max = 0_usize;
     let has = |flag: u8, length: usize| if flags & flag == 0 { 0 } else { length };
     // Two bytes of flags, what they announce, and the checksum of the head.
     skip(&mut rest, 3 + has(CONTENT_SIZE, 8) + has(DICTIONARY, 4))?;
@@ -90,13 +115,14 @@ fn cut(bytes: &[u8]) -> Result<(Option<&[u8]>, &[u8]), Fault> {
         if length == 0 {
             break;
         }
+        holds_max = holds_max.saturating_add(block_bytes_max);
         let length = usize::try_from(length & !STORED).unwrap_or(usize::MAX);
         skip(&mut rest, length)?;
         skip(&mut rest, has(BLOCK_CHECKSUM, 4))?;
     }
     skip(&mut rest, has(CONTENT_CHECKSUM, 4))?;
-    let (frame, rest) = bytes.split_at_checked(bytes.len() - rest.len()).ok_or(CUT)?;
-    Ok((Some(frame), rest))
+    let (bytes, rest) = bytes.split_at_checked(bytes.len() - rest.len()).ok_or(CUT)?;
+    Ok((Some(Frame { bytes, holds_max }), rest))
 }
 
 fn number(rest: &mut &[u8]) -> Result<u32, Fault> {

@@ -2,38 +2,29 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, AsArray};
+use datafusion::arrow::array::{ArrayRef, ArrowNativeTypeOp as _, ArrowPrimitiveType, AsArray};
 use datafusion::arrow::datatypes::{DataType, Float32Type, Float64Type};
 
 /// `array` with one NaN for all, if it is of floating point; nested values stay as they are.
 pub fn with_one_nan(array: &ArrayRef) -> ArrayRef {
     match array.data_type() {
-        DataType::Float64 => {
-            let floats = array.as_primitive::<Float64Type>();
-            let is_other = |value: &f64| value.is_nan() & (value.to_bits() != f64::NAN.to_bits());
-            // Without a branch, so that many are looked at at once.
-            match floats
-                .values()
-                .iter()
-                .fold(false, |found, value| found | is_other(value))
-            {
-                true => Arc::new(floats.unary::<_, Float64Type>(|value| if value.is_nan() { f64::NAN } else { value })),
-                false => Arc::clone(array),
-            }
-        }
-        DataType::Float32 => {
-            let floats = array.as_primitive::<Float32Type>();
-            let is_other = |value: &f32| value.is_nan() & (value.to_bits() != f32::NAN.to_bits());
-            match floats
-                .values()
-                .iter()
-                .fold(false, |found, value| found | is_other(value))
-            {
-                true => Arc::new(floats.unary::<_, Float32Type>(|value| if value.is_nan() { f32::NAN } else { value })),
-                false => Arc::clone(array),
-            }
-        }
+        DataType::Float64 => unified::<Float64Type>(array, f64::NAN, f64::is_nan),
+        DataType::Float32 => unified::<Float32Type>(array, f32::NAN, f32::is_nan),
         _ => Arc::clone(array),
+    }
+}
+
+fn unified<T: ArrowPrimitiveType>(array: &ArrayRef, nan: T::Native, is_nan: impl Fn(T::Native) -> bool) -> ArrayRef {
+    let floats = array.as_primitive::<T>();
+    // Without a branch, so that many are looked at at once.
+    let is_other = |value: &T::Native| is_nan(*value) & !value.is_eq(nan);
+    match floats
+        .values()
+        .iter()
+        .fold(false, |found, value| found | is_other(value))
+    {
+        true => Arc::new(floats.unary::<_, T>(|value| if is_nan(value) { nan } else { value })),
+        false => Arc::clone(array),
     }
 }
 

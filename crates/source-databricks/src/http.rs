@@ -22,6 +22,8 @@ const IDLE_PER_HOST_MAX: usize = 16;
 pub(crate) const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// A refusal is read to tell why; more than this is a page for people.
 const REFUSAL_BYTES_MAX: usize = 256 << 10;
+/// What is set aside for a body by its announced length, before anything of it has come.
+const RESERVED_BYTES_MAX: usize = 32 << 20;
 /// What services see of us.
 const USER_AGENT: &str = "Lakegate";
 
@@ -160,14 +162,18 @@ async fn refusal(response: Response) -> Refusal {
 
 async fn read(mut response: Response, bytes_max: usize) -> Result<Bytes, Failure> {
     let too_long = || Failure::Malformed(format!("it is longer than {bytes_max} bytes"));
-    let announced = response.content_length().unwrap_or(0);
-    if usize::try_from(announced).map_or(true, |announced| announced > bytes_max) {
+    let announced = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
+    if announced > bytes_max {
         return Err(too_long());
     }
-    let mut body = Vec::new();
+    // Growing step by step would copy a part of a result over and over.
+    let mut body = Vec::with_capacity(announced.min(RESERVED_BYTES_MAX));
     while let Some(piece) = response.chunk().await.map_err(unreachable)? {
         if piece.len() > bytes_max.saturating_sub(body.len()) {
             return Err(too_long());
+        }
+        if body.is_empty() && piece.len() == announced {
+            return Ok(piece);
         }
         body.extend_from_slice(&piece);
     }

@@ -248,6 +248,15 @@ impl Workspace {
         Ok(token.map(|token| token.secret().clone()))
     }
 
+    /// Lets go of a bearer token that another protocol of the workspace did not take. Whether another one can be had:
+    /// who asked for the same one before may have let go of it already.
+    pub async fn renew_bearer(&self, refused: &str) -> bool {
+        match self.0.login.token().await {
+            Ok(Some(token)) => token.secret().expose() != refused || self.0.login.renew(&token),
+            _ => false,
+        }
+    }
+
     /// The value of `{{secrets/SCOPE/KEY}}`.
     ///
     /// <https://docs.databricks.com/api/workspace/secrets/getsecret>

@@ -15,6 +15,7 @@ use tonic::{Code, Request, Response, Status};
 use crate::address::{SESSION_HEADER, SparkAddress};
 use crate::backoff::Backoff;
 use crate::error::{Fate, Refusal};
+use crate::token::Token;
 
 /// How long a call with one answer may take. The first plan that a cold server analyses takes some ten seconds.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
@@ -64,8 +65,25 @@ impl Connection {
         Ok(slot.insert(client).clone())
     }
 
+    /// The token of now; none where none is shown.
+    pub(crate) async fn token(&self) -> Result<Option<Token>> {
+        match self.address.token() {
+            Some(source) => source.token().await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether a call is to be made again with another token than the one that was `shown`: that one may have been taken
+    /// back before its time.
+    pub(crate) async fn takes_another(&self, refusal: &Refusal, shown: Option<&Token>) -> bool {
+        match (self.address.token(), shown) {
+            (Some(source), Some(shown)) if refusal.is_about_the_token() => source.refused(shown).await,
+            _ => false,
+        }
+    }
+
     /// A message of a session with all that goes with it.
-    pub(crate) async fn request<M>(&self, session_id: &str, message: M) -> Result<Request<M>> {
+    pub(crate) fn request<M>(&self, session_id: &str, token: Option<&Token>, message: M) -> Result<Request<M>> {
         let mut request = Request::new(message);
         let unsendable = || {
             let message = format!(
@@ -82,8 +100,7 @@ impl Connection {
             };
             request.metadata_mut().insert(name.clone(), value);
         }
-        if let Some(source) = self.address.token() {
-            let token = source.token().await?;
+        if let Some(token) = token {
             let bearer = format!("Bearer {}", token.expose());
             let mut value = MetadataValue::try_from(bearer).map_err(|_| unsendable())?;
             value.set_sensitive(true);
@@ -104,17 +121,25 @@ impl Connection {
         F: Future<Output = Result<Response<R>, Status>>,
     {
         let work = async {
-            let request = self.request(session_id, message).await.map_err(Refusal::Ours)?;
-            let client = self.client().map_err(Refusal::Ours)?;
-            Box::pin(send(client, request))
-                .await
-                .map_err(|status| Refusal::of(&status))
+            let token = self.token().await?;
+            self.call_as(session_id, token.as_ref(), message, send).await
         };
-        // Calls of the generated client take tens of kilobytes each, and nest.
-        match tokio::time::timeout(timeout, Box::pin(work)).await {
-            Ok(answer) => answer.map(Response::into_inner),
-            Err(_) => Err(Refusal::of(&Status::new(Code::DeadlineExceeded, "no answer in time"))),
-        }
+        within(timeout, work).await
+    }
+
+    async fn call_as<M, R, F>(
+        &self,
+        session_id: &str,
+        token: Option<&Token>,
+        message: M,
+        send: impl FnOnce(Client, Request<M>) -> F,
+    ) -> Result<R, Refusal>
+    where
+        F: Future<Output = Result<Response<R>, Status>>,
+    {
+        let request = self.request(session_id, token, message)?;
+        let answer = Box::pin(send(self.client()?, request)).await;
+        answer.map(Response::into_inner).map_err(|status| Refusal::of(&status))
     }
 
     /// Makes a call with one answer that may be made again, and makes it again where that can help.
@@ -129,11 +154,18 @@ impl Connection {
         F: Future<Output = Result<Response<R>, Status>>,
     {
         let mut backoff = Backoff::default();
+        let mut renewed = false;
         loop {
-            let refusal = match self.call_once(session_id, message.clone(), CALL_TIMEOUT, &send).await {
+            let token = within(CALL_TIMEOUT, async { Ok(self.token().await?) }).await?;
+            let answer = self.call_as(session_id, token.as_ref(), message.clone(), &send);
+            let refusal = match within(CALL_TIMEOUT, answer).await {
                 Ok(answer) => return Ok(answer),
                 Err(refusal) => refusal,
             };
+            if !renewed && self.takes_another(&refusal, token.as_ref()).await {
+                renewed = true;
+                continue;
+            }
             let wait = match refusal.fate() {
                 Fate::Again(told) => backoff.next(told),
                 _ => None,
@@ -143,5 +175,14 @@ impl Connection {
                 None => return Err(refusal),
             }
         }
+    }
+}
+
+/// What `work` gives within `timeout`.
+async fn within<T>(timeout: Duration, work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+    // Calls of the generated client take tens of kilobytes each, and nest.
+    match tokio::time::timeout(timeout, Box::pin(work)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Refusal::of(&Status::new(Code::DeadlineExceeded, "no answer in time"))),
     }
 }

@@ -138,6 +138,11 @@ impl Refusal {
         }
     }
 
+    /// Whether the server does not know who calls.
+    pub(crate) fn is_about_the_token(&self) -> bool {
+        matches!(self, Self::Theirs(told) if told.code == Code::Unauthenticated)
+    }
+
     /// Whether the server understood the call and said no, so that another call may do better.
     pub(crate) fn is_about_the_call(&self) -> bool {
         match self {

@@ -21,10 +21,11 @@ use tonic::Streaming;
 use uuid::Uuid;
 
 use crate::backoff::Backoff;
-use crate::connection::CLIENT_TYPE;
+use crate::connection::{CLIENT_TYPE, Connection};
 use crate::error::{Fate, Refusal};
 use crate::release;
 use crate::session::Session;
+use crate::token::Token;
 
 /// Bytes of batches after which the server is told that it need not keep them. It keeps some 10 MiB unasked.
 const RELEASE_BYTES: usize = 8 << 20;
@@ -156,17 +157,37 @@ impl Execution {
         }
     }
 
-    /// Begins the statement, or goes on behind the last message that came.
+    /// Begins the statement, or goes on behind the last message that came; once more where the token was not taken.
     async fn attach(&mut self) -> Result<Streaming<proto::ExecutePlanResponse>, Refusal> {
         let connection = Arc::clone(self.session.connection());
+        let standing = self.standing;
+        let token = connection.token().await?;
+        let refusal = match self.attach_as(&connection, token.as_ref()).await {
+            Ok(stream) => return Ok(stream),
+            Err(refusal) => refusal,
+        };
+        if !connection.takes_another(&refusal, token.as_ref()).await {
+            return Err(refusal);
+        }
+        // Whoever is not known has begun nothing.
+        self.standing = standing;
+        let token = connection.token().await?;
+        self.attach_as(&connection, token.as_ref()).await
+    }
+
+    async fn attach_as(
+        &mut self,
+        connection: &Connection,
+        token: Option<&Token>,
+    ) -> Result<Streaming<proto::ExecutePlanResponse>, Refusal> {
         let id = self.session.id().to_owned();
         let mut client = connection.client()?;
         let answer = if self.standing == Standing::Unsent {
-            let request = connection.request(&id, self.execute_request()).await?;
+            let request = connection.request(&id, token, self.execute_request())?;
             self.standing = Standing::Sent;
             client.execute_plan(request).await
         } else {
-            let request = connection.request(&id, self.reattach_request()).await?;
+            let request = connection.request(&id, token, self.reattach_request())?;
             client.reattach_execute(request).await
         };
         match answer {

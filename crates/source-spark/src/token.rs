@@ -16,7 +16,8 @@ impl Token {
         Self(token.into())
     }
 
-    pub(crate) fn expose(&self) -> &str {
+    /// The token itself, for whoever made it.
+    pub fn expose(&self) -> &str {
         &self.0
     }
 }
@@ -36,6 +37,11 @@ pub trait TokenSource: Debug + Send + Sync {
     /// # Errors
     /// `SourceUnavailable` or `SourceRejected` if there is none to be had.
     async fn token(&self) -> Result<Token>;
+
+    /// Lets go of a token that the server did not take. Whether another one can be had.
+    async fn refused(&self, _token: &Token) -> bool {
+        false
+    }
 }
 
 #[async_trait]

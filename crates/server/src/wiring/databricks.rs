@@ -137,6 +137,10 @@ impl TokenSource for WorkspaceToken {
             bearer.as_ref().map_or("", source_databricks::Secret::expose),
         ))
     }
+
+    async fn refused(&self, token: &Token) -> bool {
+        self.0.renew_bearer(token.expose()).await
+    }
 }
 
 /// What the configuration says of an open-source Unity Catalog.

@@ -1,13 +1,16 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use async_trait::async_trait;
 use contract::{ErrorKind, Identity, QueryContext};
 use datafusion::common::ScalarValue;
 use federation::{RemoteEngine, RemoteStatement};
 use futures::TryStreamExt;
+use tonic::Status;
 
 use super::script::{Step, complete, integers, sail_error, spark_error};
 use super::server::{Script, Server};
-use crate::SparkEngine;
+use crate::{SparkAddress, SparkEngine, Token, TokenSource};
 
 fn statement(text: &str) -> RemoteStatement {
     let mut statement = RemoteStatement::new();
@@ -196,4 +199,64 @@ async fn all_who_wait_for_a_session_hear_of_its_failure_together() {
     }
     assert_eq!(server.calls("Config").len(), 5);
     ask().await.unwrap();
+}
+
+/// Tokens that are numbered; each is good until it is refused.
+#[derive(Debug, Default)]
+struct Numbered(AtomicUsize);
+
+#[async_trait]
+impl TokenSource for Numbered {
+    async fn token(&self) -> contract::Result<Token> {
+        Ok(Token::new(self.0.load(Ordering::SeqCst).to_string()))
+    }
+
+    async fn refused(&self, token: &Token) -> bool {
+        let number: usize = token.expose().parse().unwrap();
+        self.0
+            .compare_exchange(number, number + 1, Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_taken_is_renewed_once_for_each_call() {
+    let refusals = |methods: &[&'static str]| {
+        let refusals = methods.iter();
+        refusals
+            .map(|method| (*method, Status::unauthenticated("expired")))
+            .collect()
+    };
+    let server = Server::start(Script {
+        streams: [vec![integers("r1", &[1], 0), complete("r2")]].into(),
+        refusals: refusals(&["Config", "ExecutePlan"]),
+        ..Script::default()
+    })
+    .await;
+    let tokens = Arc::new(Numbered::default());
+    let address = SparkAddress::parse(&format!("sc://{}", server.address)).unwrap();
+    let engine = SparkEngine::new("spark", address.with_token(tokens.clone()).unwrap());
+    assert_eq!(run(&engine, statement("SELECT 1")).await.unwrap(), 1);
+    assert_eq!(tokens.0.load(Ordering::SeqCst), 2);
+    assert_eq!(server.calls("ExecutePlan").len(), 2);
+    assert!(server.calls("ReattachExecute").is_empty());
+
+    server.script.lock().refusals = refusals(&["ExecutePlan", "ExecutePlan"]);
+    let error = run(&engine, statement("SELECT 1")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SourceRejected, "{error}");
+    assert_eq!(tokens.0.load(Ordering::SeqCst), 3);
+    assert_eq!(server.calls("ExecutePlan").len(), 4);
+}
+
+#[tokio::test]
+async fn a_token_that_stays_is_shown_once() {
+    let server = Server::start(Script {
+        refusals: vec![("ExecutePlan", Status::unauthenticated("wrong"))],
+        ..Script::default()
+    })
+    .await;
+    let address = SparkAddress::parse(&format!("sc://{}/;token=t", server.address)).unwrap();
+    let engine = SparkEngine::new("spark", address);
+    run(&engine, statement("SELECT 1")).await.unwrap_err();
+    assert_eq!(server.calls("ExecutePlan").len(), 1);
 }
