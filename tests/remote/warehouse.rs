@@ -5,6 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
 use contract::{DataException, ErrorKind, Route};
 use futures::{StreamExt, TryStreamExt};
 use reqwest::Method;
@@ -98,6 +100,44 @@ async fn small_results_come_with_the_answer() {
         assert_eq!(links().await, once_or_again);
     }
     assert_eq!(fired(&workspace).await, 1);
+    assert_correct(&workspace).await;
+}
+
+/// A workspace whose administrator forbids links: the same values, rows and order, over texts.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_links_results_come_as_text() {
+    let Some(workspace) = WorkspaceServer::start(&[]).await else {
+        return;
+    };
+    set(
+        &workspace,
+        json!({"external_links_enabled": false, "rows_per_chunk": 999}),
+    )
+    .await;
+    let engine = warehouse(&workspace, RUNNING, START_TIME);
+    let engine = engine.as_ref();
+    values_come_back(engine).await;
+    no_rows_are_an_answer(engine).await;
+    many_rows_come_whole(engine).await;
+    what_cannot_run_is_refused(engine).await;
+    let ordered = "SELECT id, CAST(id AS BINARY) AS bytes FROM range(5000) ORDER BY id % 7 DESC, id";
+    let ordered = run(engine, sql(ordered)).await.unwrap();
+    let ids = ordered.column(0).as_primitive::<Int64Type>().values().to_vec();
+    assert!(ids.is_sorted_by_key(|id| (6 - id % 7, *id)), "{ids:?}");
+    // Once it is known that there are no links, none are asked for.
+    let asked = requests(&workspace, "").await;
+    let refused = asked.iter().filter(|request| request["status"] == 404);
+    assert_eq!(refused.count(), 1);
+
+    let nested = failure(engine, "SELECT array(1, 2) AS a").await;
+    assert_eq!(nested.kind(), ErrorKind::Unsupported);
+    set(&workspace, json!({"inline_limit_bytes": 1000})).await;
+    let large = failure(engine, "SELECT id FROM range(1000)").await;
+    assert_eq!(large.kind(), ErrorKind::LimitExceeded);
+    assert!(
+        large.hint().is_some_and(|hint| hint.contains("external links")),
+        "{large:?}"
+    );
     assert_correct(&workspace).await;
 }
 

@@ -26,3 +26,4 @@ pub(crate) use self::columns::field_of;
 pub(crate) use self::legality::refusal_of_credentials;
 pub(crate) use self::model::ColumnInfo;
 pub use self::of_users::UserCatalogs;
+pub(crate) use self::spark_type::SparkType;

@@ -15,8 +15,9 @@ use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};
 use url::Url;
 
+use super::as_text::AsText;
 use super::decode::decode;
-use super::model::{ChunkInfo, Link, ResultData};
+use super::model::{ChunkInfo, Link, ResultData, TextRow};
 use super::statement::address;
 use crate::clock::Moment;
 use crate::http::Call;
@@ -39,6 +40,8 @@ pub(super) struct Chunks {
     workspace: Workspace,
     service: Arc<str>,
     statement: Arc<str>,
+    /// How rows are read that come as texts, where that was asked for.
+    as_text: Option<AsText>,
     known: Mutex<HashMap<u64, Part>>,
 }
 
@@ -47,6 +50,7 @@ pub(super) struct Chunks {
 enum Part {
     Linked(Link),
     Attached(Attachment),
+    Rows(TextRows),
 }
 
 /// A body that came with an answer.
@@ -57,6 +61,18 @@ struct Attachment {
     byte_count: Option<u64>,
 }
 
+/// The rows themselves.
+struct TextRows {
+    rows: Vec<TextRow>,
+    row_count: Option<u64>,
+}
+
+impl fmt::Debug for TextRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TextRows").finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for Attachment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Attachment").finish_non_exhaustive()
@@ -65,11 +81,12 @@ impl fmt::Debug for Attachment {
 
 impl Chunks {
     /// Begins with what came with the statement's success.
-    pub(super) fn new(workspace: Workspace, statement: Arc<str>, result: ResultData) -> Self {
+    pub(super) fn new(workspace: Workspace, statement: Arc<str>, result: ResultData, as_text: Option<AsText>) -> Self {
         let chunks = Self {
             service: workspace.service().into(),
             workspace,
             statement,
+            as_text,
             known: Mutex::default(),
         };
         chunks.remember(result);
@@ -90,6 +107,9 @@ impl Chunks {
                 byte_count,
             };
             known.insert(data.chunk_index, Part::Attached(attachment));
+        } else if let Some(rows) = data.data_array {
+            let row_count = data.row_count;
+            known.insert(data.chunk_index, Part::Rows(TextRows { rows, row_count }));
         }
     }
 
@@ -107,6 +127,7 @@ impl Chunks {
             let fetched = match part {
                 Some(Part::Linked(link)) => self.fetch_once(&link, &chunk).await,
                 Some(Part::Attached(attachment)) => self.unpack(attachment, &chunk).await,
+                Some(Part::Rows(rows)) => self.read(rows, &chunk),
                 None => {
                     let message = format!("service \"{}\" gives no link to a part of a result", self.service);
                     Err(Error::new(ErrorKind::DataCorrupted, message))
@@ -175,6 +196,14 @@ impl Chunks {
             .map_err(|_| self.corrupted("is no Base64"))?;
         self.decoded(body.into(), (attachment.byte_count, attachment.row_count), chunk)
             .await
+    }
+
+    fn read(&self, rows: TextRows, chunk: &ChunkInfo) -> Result<Vec<RecordBatch>> {
+        let Some(as_text) = &self.as_text else {
+            return Err(self.corrupted("is text where Arrow was asked for"));
+        };
+        let announced = chunk.row_count.or(rows.row_count);
+        as_text.decode(&self.service, &rows.rows, announced)
     }
 
     fn corrupted(&self, how: &str) -> Error {

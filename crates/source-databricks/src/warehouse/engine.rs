@@ -4,17 +4,18 @@ use std::time::Duration;
 use arrow_schema::{Schema, SchemaRef};
 use async_trait::async_trait;
 use contract::{Error, QueryContext, Result, Route};
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use federation::{Capabilities, ComputeContext, ComputeMeter, RemoteEngine, RemoteStatement, RemoteStream};
 use futures::{StreamExt as _, TryStreamExt as _};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::as_text::AsText;
 use super::model::WarehouseInfo;
 use super::parameters::text_and_parameters;
 use super::rows::rows;
-use super::statement::{Delivery, run};
+use super::statement::{Delivery, Form, Succeeded, run};
 use crate::outcome::shortened;
-use crate::unity::field_of;
+use crate::unity::{ColumnInfo, field_of};
 use crate::workspace::Workspace;
 
 /// What the parts of a result that wait are called where memory is short.
@@ -32,14 +33,73 @@ pub struct WarehouseOptions {
 /// A SQL warehouse of a workspace.
 ///
 /// Results come as Arrow, small ones with the answer and others over signed links, fetched ahead of the reader and
-/// checked against what the statement announced. A statement whose rows nobody reads any more is cancelled, and looked after until its end was seen.
+/// checked against what the statement announced; as text where a workspace allows no links. A statement whose rows nobody reads any more is cancelled, and looked after until its end was seen.
 #[derive(Debug)]
 pub struct WarehouseEngine {
-    workspace: Workspace,
-    options: WarehouseOptions,
+    run: Run,
     context: ComputeContext,
     meter: ComputeMeter,
+}
+
+/// What it takes to run statements.
+#[derive(Debug, Clone)]
+struct Run {
+    workspace: Workspace,
+    options: WarehouseOptions,
     delivery: Arc<Delivery>,
+}
+
+impl Run {
+    async fn run(&self, statement: &RemoteStatement, form: Form) -> Result<Option<Succeeded>> {
+        let (text, parameters) = text_and_parameters(statement)?;
+        let mut request = json!({
+            "statement": text,
+            "warehouse_id": self.options.warehouse_id,
+            "parameters": parameters,
+            // Without waiting the id comes at once, and nothing is cancelled without it.
+            "wait_timeout": "0s",
+        });
+        match form {
+            Form::Arrow => {
+                request["format"] = "ARROW_STREAM".into();
+                request["result_compression"] = "LZ4_FRAME".into();
+            }
+            Form::Text => request["format"] = "JSON_ARRAY".into(),
+        }
+        run(&self.workspace, request, &self.delivery, form, self.options.start_time).await
+    }
+
+    /// The columns of a statement, which is not run for that.
+    async fn columns(&self, statement: &RemoteStatement) -> Result<Vec<ColumnInfo>> {
+        let mut nothing = RemoteStatement::new();
+        nothing.push("SELECT * FROM (");
+        nothing.append(statement.clone());
+        nothing.push(") LIMIT 0");
+        let succeeded = match self.run(&nothing, Form::Arrow).await? {
+            Some(succeeded) => succeeded,
+            None => self.must_run(&nothing, Form::Text).await?,
+        };
+        let mut columns = succeeded.manifest.schema.columns;
+        succeeded.running.close();
+        columns.sort_by_key(|column| column.position);
+        Ok(columns)
+    }
+
+    async fn must_run(&self, statement: &RemoteStatement, form: Form) -> Result<Succeeded> {
+        let succeeded = self.run(statement, form).await?;
+        succeeded.ok_or_else(|| Error::internal("a statement was not run"))
+    }
+
+    async fn rows(self, statement: Arc<RemoteStatement>, waiting: MemoryReservation) -> Result<RemoteStream> {
+        if let Some(succeeded) = self.run(&statement, Form::Arrow).await? {
+            return rows(succeeded, None, waiting);
+        }
+        let columns = self.columns(&statement).await?;
+        let statement = RemoteStatement::clone(&statement);
+        let (statement, as_text) = AsText::of(self.workspace.service(), statement, &columns)?;
+        let succeeded = self.must_run(&statement, Form::Text).await?;
+        rows(succeeded, Some(as_text), waiting)
+    }
 }
 
 impl WarehouseEngine {
@@ -47,37 +107,18 @@ impl WarehouseEngine {
     pub fn new(workspace: Workspace, options: WarehouseOptions) -> Arc<Self> {
         let context = ComputeContext::new(workspace.service(), workspace.principal());
         Arc::new(Self {
-            workspace,
-            options,
+            run: Run {
+                workspace,
+                options,
+                delivery: Arc::default(),
+            },
             context,
             meter: ComputeMeter::default(),
-            delivery: Arc::default(),
         })
     }
 
-    fn request(&self, statement: &RemoteStatement) -> Result<Value> {
-        let (text, parameters) = text_and_parameters(statement)?;
-        Ok(json!({
-            "statement": text,
-            "warehouse_id": self.options.warehouse_id,
-            "parameters": parameters,
-            "format": "ARROW_STREAM",
-            // Without waiting the id comes at once, and nothing is cancelled without it.
-            "wait_timeout": "0s",
-            "result_compression": "LZ4_FRAME",
-        }))
-    }
-
     async fn describe_now(&self, statement: &RemoteStatement) -> Result<SchemaRef> {
-        let mut nothing = RemoteStatement::new();
-        nothing.push("SELECT * FROM (");
-        nothing.append(statement.clone());
-        nothing.push(") LIMIT 0");
-        let request = self.request(&nothing)?;
-        let succeeded = run(&self.workspace, request, &self.delivery, self.options.start_time).await?;
-        let mut columns = succeeded.manifest.schema.columns;
-        succeeded.running.close();
-        columns.sort_by_key(|column| column.position);
+        let columns = self.run.columns(statement).await?;
         let fields = columns.iter().map(|column| {
             let name = &column.name;
             let known = column.spark_type().ok_or_else(|| {
@@ -90,7 +131,7 @@ impl WarehouseEngine {
             field.map_err(|why| {
                 Error::unsupported(format!(
                     "a result of service \"{}\" cannot be read: {why}",
-                    self.workspace.service()
+                    self.run.workspace.service()
                 ))
                 .with_hint("Make a view there that casts the column to STRING.")
             })
@@ -117,10 +158,11 @@ impl RemoteEngine for WarehouseEngine {
     }
 
     async fn state(&self, ctx: &QueryContext) -> Result<Option<String>> {
-        let path = ["api", "2.0", "sql", "warehouses", &self.options.warehouse_id];
-        let asked = self.workspace.get::<WarehouseInfo>(self.workspace.address(&path, &[]));
+        let path = ["api", "2.0", "sql", "warehouses", &self.run.options.warehouse_id];
+        let workspace = &self.run.workspace;
+        let asked = workspace.get::<WarehouseInfo>(workspace.address(&path, &[]));
         let info = ctx.race(asked).await?;
-        let info = info.map_err(|failure| failure.into_error(self.workspace.service()))?;
+        let info = info.map_err(|failure| failure.into_error(workspace.service()))?;
         Ok(Some(info.in_words()))
     }
 
@@ -129,17 +171,8 @@ impl RemoteEngine for WarehouseEngine {
     }
 
     async fn execute(&self, statement: Arc<RemoteStatement>, memory: &Arc<dyn MemoryPool>) -> Result<RemoteStream> {
-        let request = self.request(&statement)?;
-        let (workspace, delivery, start_time) = (
-            self.workspace.clone(),
-            Arc::clone(&self.delivery),
-            self.options.start_time,
-        );
         let waiting = MemoryConsumer::new(WAITING).register(memory);
-        let stream = futures::stream::once(async move {
-            let succeeded = run(&workspace, request, &delivery, start_time).await?;
-            rows(succeeded, waiting)
-        });
+        let stream = futures::stream::once(self.run.clone().rows(statement, waiting));
         Ok(stream.try_flatten().boxed())
     }
 }

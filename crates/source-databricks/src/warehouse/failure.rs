@@ -57,6 +57,11 @@ fn failed(service: &str, code: &str, class: Option<&str>, state: &str) -> Error 
             format!("the credentials of service \"{service}\" were not accepted"),
             "Check the service's credentials in the configuration.",
         ),
+        _ if class.is_some_and(|class| class.starts_with("INLINE_")) => (
+            ErrorKind::LimitExceeded,
+            format!("the result is larger than service \"{service}\" sends without external links{told}"),
+            "Ask for fewer rows or columns, or ask the workspace's administrator to allow external links.",
+        ),
         (_, "42501") => (
             ErrorKind::SourceRejected,
             format!("service \"{service}\" denies access to a table{told}"),

@@ -2,6 +2,7 @@
 //!
 //! <https://docs.databricks.com/api/workspace/statementexecution>
 
+mod as_text;
 mod chunks;
 mod decode;
 mod engine;

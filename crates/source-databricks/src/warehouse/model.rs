@@ -70,6 +70,9 @@ pub(super) struct ChunkInfo {
     pub(super) byte_count: Option<u64>,
 }
 
+/// One row of a result that comes as texts.
+pub(super) type TextRow = Vec<Option<String>>;
+
 /// Parts of a result: by links, or one part itself.
 #[derive(Default, Deserialize)]
 pub(super) struct ResultData {
@@ -85,15 +88,19 @@ pub(super) struct ResultData {
     /// The body that a link would serve, in Base64.
     #[serde(default)]
     pub(super) attachment: Option<String>,
+    /// The rows themselves.
+    #[serde(default)]
+    pub(super) data_array: Option<Vec<TextRow>>,
 }
 
-/// Without the attachment, which is somebody's rows.
+/// Without what is somebody's rows.
 impl fmt::Debug for ResultData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResultData")
             .field("chunk_index", &self.chunk_index)
             .field("external_links", &self.external_links.len())
             .field("attached", &self.attachment.is_some())
+            .field("as_text", &self.data_array.is_some())
             .finish()
     }
 }

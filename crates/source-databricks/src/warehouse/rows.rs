@@ -10,6 +10,7 @@ use federation::RemoteStream;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 
+use super::as_text::AsText;
 use super::chunks::Chunks;
 use super::in_order::{Kept, Room, in_order};
 use super::model::{ChunkInfo, Manifest};
@@ -36,7 +37,9 @@ struct Rows {
 
 /// The batches of a result, in order. The end comes only if all announced rows came. Parts that wait are charged to
 /// `waiting`.
-pub(super) fn rows(succeeded: Succeeded, waiting: MemoryReservation) -> Result<RemoteStream> {
+///
+/// `as_text` reads those that come as texts.
+pub(super) fn rows(succeeded: Succeeded, as_text: Option<AsText>, waiting: MemoryReservation) -> Result<RemoteStream> {
     let Succeeded {
         running,
         manifest,
@@ -53,6 +56,7 @@ pub(super) fn rows(succeeded: Succeeded, waiting: MemoryReservation) -> Result<R
         running.workspace().clone(),
         Arc::clone(running.id()),
         result,
+        as_text,
     ));
     let fetch = move |chunk| Arc::clone(&chunks).fetch(chunk);
     let bytes_of = |chunk: &ChunkInfo| chunk.byte_count.unwrap_or(PART_BYTES_DEFAULT);

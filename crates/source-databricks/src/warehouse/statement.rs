@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use contract::{Error, ErrorKind, Result};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
 use super::failure::statement_error;
 use super::model::{Answer, Manifest, ResultData};
-use crate::outcome::Failure;
+use crate::outcome::{Failure, Refusal};
 use crate::retry::Repeat;
 use crate::workspace::Workspace;
 
@@ -24,34 +25,74 @@ const CANCEL_PAUSE: Duration = Duration::from_secs(1);
 /// Dispositions of results.
 const LINKS: &str = "EXTERNAL_LINKS";
 const ATTACHED_OR_LINKS: &str = "INLINE_OR_EXTERNAL_LINKS";
+const WITH_ANSWERS: &str = "INLINE";
+/// How a service refuses links that an administrator forbade.
+const FORBIDDEN: &str = "FEATURE_DISABLED";
+/// How long links that were forbidden are not asked for.
+const FORBIDDEN_TIME: Duration = Duration::from_secs(10 * 60);
 
 /// How a warehouse is asked to deliver. Small results are attached to the answer, which saves a round trip to storage,
 /// where the service knows that: its documentation does not name it, its own drivers use it.
 #[derive(Debug, Default)]
 pub(super) struct Delivery {
     links_only: AtomicBool,
+    /// Since when links are known to be forbidden.
+    forbidden: Mutex<Option<Instant>>,
+}
+
+/// What results are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Arrow, attached or over links.
+    Arrow,
+    /// Texts within answers.
+    Text,
 }
 
 impl Delivery {
-    async fn submit(&self, workspace: &Workspace, mut request: Value) -> Result<Answer, Failure> {
+    /// Submits a statement. `None`, and nothing was taken, where Arrow is asked for and links are forbidden.
+    async fn submit(&self, workspace: &Workspace, mut request: Value, form: Form) -> Result<Option<Answer>, Failure> {
         let url = workspace.address(&["api", "2.0", "sql", "statements"], &[]);
         let mut submit = async |disposition: &str| {
             request["disposition"] = disposition.into();
             workspace.post::<Answer>(url.clone(), &request, Repeat::Untaken).await
         };
-        if self.links_only.load(Ordering::Relaxed) {
-            return submit(LINKS).await;
+        if form == Form::Text {
+            return submit(WITH_ANSWERS).await.map(Some);
         }
-        match submit(ATTACHED_OR_LINKS).await {
-            Err(failure) if failure.refusal().is_some_and(|refusal| refusal.status == 400) => {}
-            other => return other,
+        if self
+            .forbidden
+            .lock()
+            .is_some_and(|since| since.elapsed() < FORBIDDEN_TIME)
+        {
+            return Ok(None);
         }
-        // It was not taken. If links alone are, that was the reason.
-        let answer = submit(LINKS).await?;
-        tracing::debug!(service = workspace.service(), "results are not attached to answers");
-        self.links_only.store(true, Ordering::Relaxed);
-        Ok(answer)
+        let mut answer = match self.links_only.load(Ordering::Relaxed) {
+            true => submit(LINKS).await,
+            false => submit(ATTACHED_OR_LINKS).await,
+        };
+        if refused_as(&answer, |refusal| refusal.status == 400) && !self.links_only.load(Ordering::Relaxed) {
+            // It was not taken. If links alone are, that was the reason.
+            answer = submit(LINKS).await;
+            if answer.is_ok() {
+                tracing::debug!(service = workspace.service(), "results are not attached to answers");
+                self.links_only.store(true, Ordering::Relaxed);
+            }
+        }
+        if refused_as(&answer, |refusal| refusal.code == FORBIDDEN) {
+            tracing::warn!(
+                service = workspace.service(),
+                "the workspace allows no external links: results come slowly, and of 25 MiB at most"
+            );
+            *self.forbidden.lock() = Some(Instant::now());
+            return Ok(None);
+        }
+        answer.map(Some)
     }
+}
+
+fn refused_as<T>(answer: &Result<T, Failure>, is: impl FnOnce(&Refusal) -> bool) -> bool {
+    answer.as_ref().err().and_then(Failure::refusal).is_some_and(is)
 }
 
 /// A statement that was taken. Dropped before its end, it is cancelled.
@@ -71,33 +112,39 @@ pub(super) struct Succeeded {
     pub(super) result: ResultData,
 }
 
-/// Submits a statement and waits for its success; `start_time` is how long a warehouse may take to start.
+/// Submits a statement and waits for its success; `start_time` is how long a warehouse may take to start. `None`, and
+/// nothing was run, where Arrow is asked for and the workspace allows no links.
 ///
 /// Dropping the future cancels the statement, also while its submission is under way.
 pub(super) async fn run(
     workspace: &Workspace,
     request: Value,
     delivery: &Arc<Delivery>,
+    form: Form,
     start_time: Duration,
-) -> Result<Succeeded> {
+) -> Result<Option<Succeeded>> {
     let runtime = Handle::current();
     let (of_submit, on, delivery) = (workspace.clone(), runtime.clone(), Arc::clone(delivery));
     // On its own: if nobody waits for its outcome any more, that is dropped, and with it the statement cancelled.
     let submission = runtime.spawn(async move {
-        let answer = delivery.submit(&of_submit, request).await?;
+        let Some(answer) = delivery.submit(&of_submit, request, form).await? else {
+            return Ok(None);
+        };
         let running = Running {
             workspace: of_submit,
             id: answer.statement_id.as_str().into(),
             ended: false,
             runtime: on,
         };
-        Ok::<_, Failure>((running, answer))
+        Ok::<_, Failure>(Some((running, answer)))
     });
     let submitted = submission
         .await
         .map_err(|error| Error::internal("the submission of a statement broke off").with_source(error))?;
-    let (running, answer) = submitted.map_err(|failure| refused(failure, workspace.service()))?;
-    running.wait(answer, start_time).await
+    match submitted.map_err(|failure| failure.into_error(workspace.service()))? {
+        Some((running, answer)) => running.wait(answer, start_time).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 impl Running {
@@ -139,7 +186,7 @@ impl Running {
                 Ok(answer) => answer,
                 Err(failure) => {
                     self.ended = is_gone(&failure);
-                    return Err(refused(failure, self.workspace.service()));
+                    return Err(failure.into_error(self.workspace.service()));
                 }
             };
         }
@@ -211,16 +258,4 @@ pub(super) fn address(workspace: &Workspace, id: &str, more: &[&str]) -> url::Ur
 
 fn is_gone(failure: &Failure) -> bool {
     failure.refusal().is_some_and(|refusal| refusal.status == 404)
-}
-
-/// What a client is told when the API refuses, rather than the statement fails.
-fn refused(failure: Failure, service: &str) -> Error {
-    let links_disabled = failure
-        .refusal()
-        .is_some_and(|refusal| refusal.code == "FEATURE_DISABLED");
-    let error = failure.into_error(service);
-    match links_disabled {
-        true => error.with_hint("The workspace does not allow results by external links: ask its administrator."),
-        false => error,
-    }
 }
