@@ -16,7 +16,7 @@ use crate::retry::{Repeat, Tries, Trouble};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long nothing may arrive while an answer is waited for or read.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
-/// Connections kept per host. Chunks of a result are fetched by at most eight at once.
+/// Connections kept per host. Parts of a result are fetched by ten at once.
 const IDLE_PER_HOST_MAX: usize = 16;
 /// JSON of a service. A page of ten thousand table names takes two megabytes; wide tables a few.
 pub(crate) const ANSWER_BYTES_MAX: usize = 64 << 20;

@@ -16,8 +16,8 @@ use super::in_order::{Kept, Room, in_order};
 use super::model::{ChunkInfo, Manifest};
 use super::statement::{Running, Succeeded};
 
-/// Parts that are fetched at once. More do not fill a usual line any better.
-const AHEAD: usize = 8;
+/// Parts that are fetched at once, as many as by the service's own drivers: storage limits each connection.
+const AHEAD: usize = 10;
 /// Bytes of parts that wait for the reader, for each statement.
 const WAITING_BYTES: u64 = 96 << 20;
 /// What a part is taken to have if nothing is said.
