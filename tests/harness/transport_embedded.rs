@@ -87,6 +87,12 @@ impl Transport for Embedded {
             self.session.fail_transaction();
         }
         self.session.end_of_batch();
+        if let Err(error) = &answer
+            && error.kind() == ErrorKind::Internal
+        {
+            // A fault of ours, whose causes no client is told.
+            println!("{sql}\n{}", error.causes());
+        }
         answer.map_err(|error| Failure {
             sqlstate: sqlstate(&error).to_owned(),
             message: error.message().to_owned(),

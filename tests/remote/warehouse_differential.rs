@@ -22,6 +22,7 @@ use crate::world::World;
 const QUERIES: u64 = 100;
 /// A query that the warehouse does not take.
 pub(crate) const REFUSED: &str = "HV000";
+const OVERFLOW: &str = "22003";
 
 /// A workspace whose catalog `work` has the tables that `lake` and `own` hold as files.
 pub(crate) async fn over(world: &World) -> Option<(WorkspaceServer, Engine)> {
@@ -120,7 +121,7 @@ async fn generated() {
     let asked = number("LAKEGATE_REMOTE_QUERIES").unwrap_or(QUERIES);
     let tables = Tables::of("own", "public", &["cases", "others"]).at("work");
     let mut both = Twofold::open(&engine, "root", &tables);
-    let (mut with_rows, mut with_error, mut refused) = (0, 0, 0);
+    let (mut with_rows, mut with_error, mut wrapped, mut refused) = (0, 0, 0, 0);
     let mut wrong = Vec::new();
     for seed in first..first + asked {
         let sql = generate::query(seed);
@@ -131,6 +132,10 @@ async fn generated() {
         match both.agrees(&sql).await {
             Ok(Agreement::Rows) => with_rows += 1,
             Ok(Agreement::Error) => with_error += 1,
+            // What overflows here wraps there.
+            Err(_) if matches!(both.run(&sql, Way::Local).await, Err(failure) if failure.sqlstate == OVERFLOW) => {
+                wrapped += 1;
+            }
             Err(why) => wrong.push(format!("seed {seed}: {why}")),
         }
     }
@@ -138,8 +143,11 @@ async fn generated() {
         "scoreboard remote generated (warehouse): {} of {asked} pass",
         asked - wrong.len() as u64
     );
-    println!("of {asked} generated queries {with_error} fail alike, and {refused} are refused there");
+    println!(
+        "of {asked} generated queries {with_error} fail alike, {wrapped} overflow here alone, and {refused} are refused there"
+    );
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n\n"));
     assert!(with_rows * 10 > asked * 6, "only {with_rows} of {asked} give rows");
+    assert!(wrapped * 100 <= asked, "{wrapped} of {asked} overflow here alone");
     assert_correct(&workspace).await;
 }

@@ -70,7 +70,7 @@ fn fit_column(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
     Ok(with_one_nan(&fitted))
 }
 
-/// Whether the two types hold the same values in another layout, or `to` holds all values of `from`.
+/// Whether the two types hold the same values in another layout, or a cast to `to` changes none that it takes.
 fn is_spelling(from: &DataType, to: &DataType) -> bool {
     use DataType::{
         Binary, BinaryView, Boolean, Decimal128, Duration, Float32, Float64, Int8, Int16, Int32, Int64, Interval,
@@ -85,8 +85,8 @@ fn is_spelling(from: &DataType, to: &DataType) -> bool {
         (Int8, Int16 | Int32 | Int64) | (Int16, Int32 | Int64) | (Int32, Int64) | (Float32, Float64) => true,
         // The rank of a row and the number of a set of keys, which are never negative.
         (Int64, UInt8 | UInt16 | UInt32 | UInt64) => true,
-        // More digits before the point, the same behind it.
-        (Decimal128(from, scale), Decimal128(to, same)) => scale == same && from <= to,
+        // The same digits behind the point. A value with more before it than fit is an error of the cast.
+        (Decimal128(_, scale), Decimal128(_, same)) => scale == same,
         // The zone is how a moment is shown, not which it is; without one it is another type.
         (Timestamp(unit, from), Timestamp(same, to)) => unit == same && from.is_some() == to.is_some(),
         (Duration(unit), Duration(same)) => unit == same,

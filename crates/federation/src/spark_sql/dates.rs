@@ -38,8 +38,8 @@ pub(super) fn part_of_date(
         "isoyear" => ("extract(YEAROFWEEK FROM ", ")", false),
         // Sunday is the first day there, day zero here.
         "dow" => ("(dayofweek(", ") - 1)", false),
-        // Monday is day zero there, the first here.
-        "isodow" => ("(weekday(", ") + 1)", false),
+        // By that too: Sail's `weekday` knows no NULL.
+        "isodow" => ("((dayofweek(", ") + 5) % 7 + 1)", false),
         "hour" => ("hour(", ")", true),
         "minute" => ("minute(", ")", true),
         "second" => ("second(", ")", true),

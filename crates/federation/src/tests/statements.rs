@@ -305,7 +305,7 @@ fn expressions_of_the_list() {
             "date_trunc('minute', shipped)",
             "(CAST(CAST(t1.c0 AS DATE) AS TIMESTAMP_NTZ) + make_dt_interval(0, hour(t1.c0), minute(t1.c0)))",
         ),
-        ("extract(isodow FROM ordered)", "(weekday(t1.c0) + 1)"),
+        ("extract(isodow FROM ordered)", "((dayofweek(t1.c0) + 5) % 7 + 1)"),
         ("round(price)", "CAST(round(t1.c0, 0) AS DECIMAL(15, 0))"),
         ("round(price, 1)", "CAST(round(t1.c0, 1) AS DECIMAL(15, 1))"),
         ("round(price, 2)", "t1.c0"),

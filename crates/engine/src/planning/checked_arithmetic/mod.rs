@@ -1,6 +1,7 @@
 //! PostgreSQL's arithmetic raises where DataFusion's wraps or gives infinity: `+ - *` of integers and floats beyond the
 //! type, and division of a float by zero. After type coercion each such operator becomes a function that checks, and so
-//! do the casts that PostgreSQL makes otherwise. `||` becomes one that knows a bound.
+//! do the casts that PostgreSQL makes otherwise. `||` becomes one that knows a bound, and dates are subtracted by one
+//! whose type is what it gives.
 
 mod casts;
 
@@ -20,6 +21,7 @@ use datafusion::logical_expr::{
     ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion::optimizer::AnalyzerRule;
+use datafusion::physical_expr_common::datum::apply;
 
 use super::bounded_functions::concatenation;
 
@@ -58,6 +60,10 @@ impl CheckedArithmetic {
         let right = binary.right.get_type(schema).ok()?;
         if left != right {
             return None;
+        }
+        // DataFusion's bounds take the days between two dates for a duration, and do not compare them with numbers.
+        if binary.op == Operator::Minus && left == DataType::Date32 {
+            return Some(&self.subtract);
         }
         let unchecked = match binary.op {
             Operator::Divide => matches!(left, DataType::Float32 | DataType::Float64),
@@ -191,6 +197,7 @@ impl ScalarUDFImpl for CheckedOperation {
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
         match arguments {
+            [DataType::Date32, _] => Ok(DataType::Int64),
             [one, _] => Ok(one.clone()),
             _ => datafusion::common::plan_err!("{} takes two arguments", self.name()),
         }
@@ -200,6 +207,9 @@ impl ScalarUDFImpl for CheckedOperation {
         let [left, right] = arguments.args.as_slice() else {
             return datafusion::common::internal_err!("{} takes two arguments", self.name());
         };
+        if left.data_type() == DataType::Date32 {
+            return apply(&days(left)?, &days(right)?, numeric::sub);
+        }
         if self.operation == Operation::Divide && has(right, |value| value == 0.0)? {
             return Err(Error::data(DataException::DivisionByZero, "division by zero").into());
         }
@@ -209,12 +219,17 @@ impl ScalarUDFImpl for CheckedOperation {
             Operation::Multiply => numeric::mul,
             Operation::Divide => numeric::div,
         };
-        let result = datafusion::physical_expr_common::datum::apply(left, right, kernel)?;
+        let result = apply(left, right, kernel)?;
         if has(&result, f64::is_infinite)? && overflowed(left, right, &result, arguments.number_rows)? {
             return Err(Error::data(DataException::NumericValueOutOfRange, "value out of range: overflow").into());
         }
         Ok(result)
     }
+}
+
+/// Days since 1970, of which no difference is too large.
+fn days(dates: &ColumnarValue) -> Result<ColumnarValue> {
+    dates.cast_to(&DataType::Int32, None)?.cast_to(&DataType::Int64, None)
 }
 
 /// Whether finite numbers gave an infinite one.
