@@ -65,6 +65,29 @@ async fn suites() {
     expectations.finish("remote suites (spark)");
 }
 
+/// Spark's readers leave files out that hold only the other zero; the files of `cases` are such.
+#[tokio::test(flavor = "multi_thread")]
+async fn both_zeros_are_found() {
+    let Some(world) = World::shared().await else { return };
+    let tables = Tables::of("own", "public", &["cases"]);
+    let mut both = Twofold::open(&world.gateway(None), "root", &tables);
+    for condition in [
+        "d = 0",
+        "d >= 0",
+        "d <= '-0.0'::float8",
+        "d BETWEEN 0 AND 1",
+        "d IN (0, 3)",
+        "d IS NOT DISTINCT FROM 0::float8",
+        "d <> 0",
+        "r = 0",
+        "d = (SELECT min(o.d) FROM cases AS o WHERE o.d = 0)",
+    ] {
+        let sql = format!("SELECT id FROM cases WHERE {condition}");
+        both.agrees(&sql).await.unwrap();
+        assert!(both.explained(&sql, Way::Pushed).await.contains("RemoteExec"), "{sql}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn generated() {
     let Some(world) = World::shared().await else { return };

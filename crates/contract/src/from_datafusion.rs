@@ -313,7 +313,7 @@ fn classify_compute(text: &str) -> Error {
     let lower = text.to_ascii_lowercase();
     if lower.contains("divide by zero") {
         division_by_zero()
-    } else if lower.contains("overflow") || lower.contains("too large to store") || lower.contains("out of range") {
+    } else if lower.contains("overflow") || lower.contains(" to store in a decimal") || lower.contains("out of range") {
         out_of_range()
     } else {
         Error::data(DataException::Other, lower_first(first_line(text)))

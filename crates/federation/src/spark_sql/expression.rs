@@ -211,10 +211,13 @@ impl<'a> ExpressionWriter<'a> {
             Operator::IsDistinctFrom => ("(NOT (", "<=>"),
             _ => ("(", operator),
         };
+        let (mut left_sql, mut right_sql) = (RemoteStatement::new(), RemoteStatement::new());
+        let left = self.write(&binary.left, &mut left_sql)?;
+        let right = self.write(&binary.right, &mut right_sql)?;
         out.push(before);
-        let left = self.write(&binary.left, out)?;
+        push_compared(&binary.left, left_sql, &[&binary.right], &left, out);
         out.push(&format!(" {operator} "));
-        let right = self.write(&binary.right, out)?;
+        push_compared(&binary.right, right_sql, &[&binary.left], &right, out);
         out.push(if binary.op == Operator::IsDistinctFrom {
             "))"
         } else {
@@ -334,8 +337,10 @@ impl<'a> ExpressionWriter<'a> {
     }
 
     fn between(&mut self, between: &Between, out: &mut RemoteStatement) -> Result<SparkType, NotWritten> {
+        let mut sql = RemoteStatement::new();
+        let data_type = self.write(&between.expr, &mut sql)?;
         out.push("(");
-        let data_type = self.write(&between.expr, out)?;
+        push_compared(&between.expr, sql, &[&between.low, &between.high], &data_type, out);
         out.push(if between.negated { " NOT BETWEEN " } else { " BETWEEN " });
         let low = self.write(&between.low, out)?;
         out.push(" AND ");
@@ -423,6 +428,28 @@ impl<'a> ExpressionWriter<'a> {
         out.append(block.statement);
         out.push(")");
         Ok(data_type)
+    }
+}
+
+/// Adds what is compared with `others`. Of the two zeros of floating point Spark's readers of files look for the one that
+/// was said, and leave out what holds only the other; with zero added there is one, and no reader is asked.
+fn push_compared(
+    expression: &Expr,
+    sql: RemoteStatement,
+    others: &[&Expr],
+    data_type: &SparkType,
+    out: &mut RemoteStatement,
+) {
+    let is_constant = |expression: &Expr| matches!(expression, Expr::Literal(..) | Expr::ScalarSubquery(_));
+    let may_be_zero = |other: &&Expr| is_constant(other) && !is_plain_number(other);
+    let spelling = data_type.spelling().filter(|_| data_type.is_float());
+    match spelling {
+        Some(spelling) if !is_constant(expression) && others.iter().any(may_be_zero) => {
+            out.push("(");
+            out.append(sql);
+            out.push(&format!(" + CAST(0 AS {spelling}))"));
+        }
+        _ => out.append(sql),
     }
 }
 

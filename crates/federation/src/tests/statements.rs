@@ -306,6 +306,8 @@ fn expressions_of_the_list() {
             "(CAST(CAST(t1.c0 AS DATE) AS TIMESTAMP_NTZ) + make_dt_interval(0, hour(t1.c0), minute(t1.c0)))",
         ),
         ("extract(isodow FROM ordered)", "((dayofweek(t1.c0) + 5) % 7 + 1)"),
+        ("weight = 0", "((t1.c0 + CAST(0 AS DOUBLE)) = :p1)"),
+        ("weight > 1.5", "(t1.c0 > :p1)"),
         ("round(price)", "CAST(round(t1.c0, 0) AS DECIMAL(15, 0))"),
         ("round(price, 1)", "CAST(round(t1.c0, 1) AS DECIMAL(15, 1))"),
         ("round(price, 2)", "t1.c0"),
