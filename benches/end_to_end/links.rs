@@ -1,5 +1,6 @@
 //! A large result of a SQL warehouse, which comes by links, against downloads of the same links and nothing else.
 
+use engine::Engine;
 use serde_json::json;
 use system_tests::gateway::configured;
 
@@ -7,7 +8,7 @@ use crate::flight::Flight;
 use crate::lakegate::{self, Lakegate};
 use crate::process;
 use crate::table::{Table, median, progress};
-use crate::wire::Mode;
+use crate::wire::{Connection, Mode};
 use crate::workspace::{Links, WAREHOUSE, Workspace, bench_schema, download};
 use crate::{Bench, Outcome};
 
@@ -60,62 +61,108 @@ pub(crate) fn links(bench: &mut Bench) -> Outcome<()> {
     if made != rows {
         return Err(format!("the stand-in made {made} rows of {rows}").into());
     }
-    let embedded = configured(&text, &[]);
-    let mut flight = Flight::connect(server.flight)?;
-    let mut wire = server.connect_to("bench", "main")?;
-    let [mut plain, mut kept, mut within, mut by_flight, mut by_wire, mut peaks] = [const { Vec::new() }; 6];
-    let mut on_the_wire = 0;
-    // The run before the first warms up, and has the stand-in encode everything.
-    for run in 0..=bench.runs {
-        progress(format!("links, run {run} of {}", bench.runs));
-        let downloads = download(&urls, CONNECTIONS)?;
-        let downloads_kept = workspace.download_kept(&urls, CONNECTIONS)?;
-        let (rows_within, time_within) = workspace.embedded(&embedded, SQL)?;
-        let forgotten = process::forget_peak(server.pid());
-        let answer = flight.query(SQL)?;
-        let peak = forgotten.and_then(|()| process::peak(server.pid())).unwrap_or(f64::NAN);
-        let rows_come = wire.run(SQL, Mode::Binary)?;
-        let came = [rows_within, answer.rows, rows_come.rows];
-        if came != [rows; 3] {
-            return Err(format!("{came:?} rows came of {rows}").into());
-        }
-        if run > 0 {
-            on_the_wire = downloads.bytes;
-            plain.push(downloads.whole.as_secs_f64());
-            kept.push(downloads_kept.whole.as_secs_f64());
-            within.push(time_within.as_secs_f64());
-            by_flight.push(answer.whole.as_secs_f64());
-            by_wire.push(rows_come.whole.as_secs_f64());
-            peaks.push(peak);
-        }
+    let mut readers = Readers {
+        embedded: configured(&text, &[]),
+        flight: Flight::connect(server.flight)?,
+        wire: server.connect_to("bench", "main")?,
+        pid: server.pid(),
+        workspace: &workspace,
+        urls,
+        rows,
+        megabytes: plain_bytes as f64 / 1e6,
+    };
+    // Encodes everything, and warms up.
+    readers.read()?;
+    readers.measure(bench.runs, "as fast as this machine copies")?;
+    if bench.link_rate > 0 {
+        workspace.control(
+            "settings",
+            &json!({"link_bytes_per_second": bench.link_rate * 1_000_000}),
+        );
+        let pace = format!("{} MB/s for each connection, as object stores give", bench.link_rate);
+        readers.measure(bench.runs, &pace)?;
     }
-    let megabytes = plain_bytes as f64 / 1e6;
-    let title = format!(
-        "links: {rows} rows, {megabytes:.0} MB of Arrow, {:.0} MB on the wire in {} links",
-        on_the_wire as f64 / 1e6,
-        urls.len()
-    );
-    let columns = ["", "seconds", "MB/s of Arrow", "of thrown away", "of kept"];
-    let mut table = Table::new(title, &columns);
-    let (limit, limit_kept) = (median(&plain), median(&kept));
-    for (name, times) in [
-        (format!("downloads thrown away, {CONNECTIONS} connections"), &plain),
-        (format!("downloads kept in memory, {CONNECTIONS} connections"), &kept),
-        ("lakegate, embedded: batches in the same process".to_owned(), &within),
-        ("lakegate, through Flight".to_owned(), &by_flight),
-        ("lakegate, through PostgreSQL in binary".to_owned(), &by_wire),
-    ] {
-        let time = median(times);
-        table.row(name, &[time, megabytes / time, limit / time, limit_kept / time]);
-    }
-    table.note(format!(
-        "downloads reach {:.0} MB/s of bytes on the wire: no more is to be had of the stand-in",
-        on_the_wire as f64 / 1e6 / limit
-    ));
-    table.note(format!(
-        "peak resident of lakegate through Flight: {:.0} MiB",
-        median(&peaks)
-    ));
-    table.print();
     Ok(())
+}
+
+/// Everyone who reads the same result.
+struct Readers<'a> {
+    workspace: &'a Workspace,
+    urls: Vec<String>,
+    rows: u64,
+    megabytes: f64,
+    embedded: Engine,
+    flight: Flight,
+    wire: Connection,
+    pid: u32,
+}
+
+/// What one round took.
+struct Round {
+    bytes: u64,
+    /// Seconds of each reader, in the order of [`READERS`].
+    seconds: [f64; READERS.len()],
+    peak: f64,
+}
+
+const READERS: [&str; 5] = [
+    "downloads thrown away",
+    "downloads kept in memory",
+    "lakegate, embedded: batches in the same process",
+    "lakegate, through Flight",
+    "lakegate, through PostgreSQL in binary",
+];
+
+impl Readers<'_> {
+    fn read(&mut self) -> Outcome<Round> {
+        let thrown_away = download(&self.urls, CONNECTIONS)?;
+        let kept = self.workspace.download_kept(&self.urls, CONNECTIONS)?;
+        let (rows_within, within) = self.workspace.embedded(&self.embedded, SQL)?;
+        let forgotten = process::forget_peak(self.pid);
+        let by_flight = self.flight.query(SQL)?;
+        let peak = forgotten.and_then(|()| process::peak(self.pid)).unwrap_or(f64::NAN);
+        let by_wire = self.wire.run(SQL, Mode::Binary)?;
+        let came = [rows_within, by_flight.rows, by_wire.rows];
+        if came != [self.rows; 3] {
+            return Err(format!("{came:?} rows came of {}", self.rows).into());
+        }
+        let times = [thrown_away.whole, kept.whole, within, by_flight.whole, by_wire.whole];
+        Ok(Round {
+            bytes: thrown_away.bytes,
+            seconds: times.map(|time| time.as_secs_f64()),
+            peak,
+        })
+    }
+
+    fn measure(&mut self, runs: usize, pace: &str) -> Outcome<()> {
+        let mut rounds = Vec::new();
+        for run in 1..=runs {
+            progress(format!("links, {pace}, run {run} of {runs}"));
+            rounds.push(self.read()?);
+        }
+        let median_of = |value: &dyn Fn(&Round) -> f64| median(&rounds.iter().map(value).collect::<Vec<_>>());
+        let on_the_wire = median_of(&|round| round.bytes as f64 / 1e6);
+        let title = format!(
+            "links, {pace}: {} rows, {:.0} MB of Arrow, {on_the_wire:.0} MB on the wire in {} links, {CONNECTIONS} \
+             connections",
+            self.rows,
+            self.megabytes,
+            self.urls.len()
+        );
+        let mut table = Table::new(title, &["", "seconds", "MB/s of Arrow", "of thrown away", "of kept"]);
+        let times: Vec<_> = (0..READERS.len())
+            .map(|reader| median_of(&|round| round.seconds.get(reader).copied().unwrap_or(f64::NAN)))
+            .collect();
+        if let [thrown_away, kept, ..] = times.as_slice() {
+            for (name, time) in READERS.iter().zip(&times) {
+                table.row(*name, &[*time, self.megabytes / time, thrown_away / time, kept / time]);
+            }
+        }
+        table.note(format!(
+            "peak resident of lakegate through Flight: {:.0} MiB",
+            median_of(&|round| round.peak)
+        ));
+        table.print();
+        Ok(())
+    }
 }

@@ -95,6 +95,9 @@ struct Arguments {
     /// Bytes of the large result, as Arrow
     #[arg(long, default_value_t = 1_000_000_000)]
     link_bytes: u64,
+    /// MB/s that each connection gets of the large result in the second round; 0 leaves that out
+    #[arg(long, default_value_t = 30)]
+    link_rate: u64,
     /// Tables of the large catalog
     #[arg(long, default_value_t = 100_000)]
     tables: usize,
@@ -137,6 +140,7 @@ struct Bench {
     temporary: tempfile::TempDir,
     slow_seconds: u64,
     link_bytes: u64,
+    link_rate: u64,
     /// Tables of the large catalog.
     tables_many: usize,
     keys_seconds: u64,
@@ -226,6 +230,7 @@ fn measure(arguments: &Arguments) -> Outcome<()> {
         temporary: tempfile::tempdir()?,
         slow_seconds: u64::from(arguments.slow_seconds),
         link_bytes: arguments.link_bytes,
+        link_rate: arguments.link_rate,
         tables_many: arguments.tables,
         keys_seconds: arguments.keys_seconds,
         postgres: yardstick(arguments, compared),

@@ -228,12 +228,14 @@ class Workspace:
         return self._guarded(request, lambda: self._routed(self._login, request), self.world.settings.api_latency)
 
     def _answer_link(self, request: Request) -> Response:
-        return self._guarded(
+        response = self._guarded(
             request,
             lambda: self._damaged_link(request, self.links.answer(request)),
             self.world.settings.link_latency,
             self.links.chunk_of(request),
         )
+        response.bytes_per_second = self.world.settings.link_bytes_per_second
+        return response
 
     def _answer_object(self, request: Request) -> Response:
         return self._guarded(request, lambda: self.objects.answer(request), self.world.settings.link_latency)

@@ -104,6 +104,8 @@ class Response:
     headers: list[tuple[str, str]]
     body: bytes | memoryview
     wire: WireFault | None = None
+    # How fast the body goes out; 0 is as fast as it can.
+    bytes_per_second: int = 0
 
     @classmethod
     def of_json(cls, value: Any, status: int = 200, headers: list[tuple[str, str]] | None = None) -> Response:

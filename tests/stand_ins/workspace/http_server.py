@@ -10,6 +10,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -20,6 +21,8 @@ _LONGEST_BODY = 64 * 1024 * 1024
 _SILENCE_LIMIT_SECONDS = 600
 # How long a listener takes to notice that it is to stop.
 _SHUTDOWN_POLL_SECONDS = 0.05
+# What is sent at once of a body that goes out slowly.
+_PIECE_BYTES = 64 * 1024
 
 
 class Listener:
@@ -175,7 +178,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.sendall(whole[: wire.cut_after])
             self._end(reset=wire.reset)
             return
-        self.connection.sendall(whole)
+        if response.bytes_per_second > 0:
+            self._send_slowly(whole, response.bytes_per_second)
+        else:
+            self.connection.sendall(whole)
+
+    def _send_slowly(self, whole: memoryview, bytes_per_second: int) -> None:
+        start = time.monotonic()
+        for place in range(0, len(whole), _PIECE_BYTES):
+            piece = whole[place : place + _PIECE_BYTES]
+            self.connection.sendall(piece)
+            due = start + (place + len(piece)) / bytes_per_second
+            time.sleep(max(0.0, due - time.monotonic()))
 
     def _end(self, reset: bool) -> None:
         self.close_connection = True

@@ -15,6 +15,8 @@ class Settings:
     # Seconds before any answer of the workspace's API, and before any body of a link.
     api_latency: float = 0.0
     link_latency: float = 0.0
+    # Bytes that one connection gets of a link's body within a second, as object stores limit each; 0 is no limit.
+    link_bytes_per_second: int = 0
 
     token_lifetime: int = 3600
     # The fake of Databricks' own command line answers `expires_in` as text; both spellings exist.
