@@ -33,7 +33,8 @@ pub struct WarehouseOptions {
 /// A SQL warehouse of a workspace.
 ///
 /// Results come as Arrow, small ones with the answer and others over signed links, fetched ahead of the reader and
-/// checked against what the statement announced; as text where a workspace allows no links. A statement whose rows nobody reads any more is cancelled, and looked after until its end was seen.
+/// checked against what the statement announced; as text where a workspace allows no links. A statement whose rows
+/// nobody reads any more is cancelled, and looked after until its end was seen.
 #[derive(Debug)]
 pub struct WarehouseEngine {
     run: Run,
