@@ -122,6 +122,23 @@ pub(super) fn start_of_unit(
     Ok(SparkType::TimestampNtz)
 }
 
+/// Days between two dates, as the engine writes them.
+pub(super) fn days_between(
+    writer: &mut ExpressionWriter<'_>,
+    arguments: &[Expr],
+    out: &mut RemoteStatement,
+) -> Result<SparkType> {
+    let [left, right] = arguments else {
+        return Err(NotWritten::because("days between another number of dates"));
+    };
+    let (mut left_sql, mut right_sql) = (RemoteStatement::new(), RemoteStatement::new());
+    let types = [writer.write(left, &mut left_sql)?, writer.write(right, &mut right_sql)?];
+    match types {
+        [SparkType::Date, SparkType::Date] => Ok(write_difference(left_sql, right_sql, out)),
+        _ => Err(NotWritten::because("days between something else than dates")),
+    }
+}
+
 /// Days between two dates.
 pub(super) fn write_difference(left: RemoteStatement, right: RemoteStatement, out: &mut RemoteStatement) -> SparkType {
     out.push("CAST(datediff(");

@@ -60,6 +60,7 @@ static LIST: &[Listed] = &[
     Listed::partial("checked_multiply", |writer, arguments, out| {
         write_checked(writer, arguments, "*", out)
     }),
+    Listed::total("days_between", dates::days_between),
     Listed::total("bounded_concatenation", |writer, arguments, out| {
         text::texts(writer, "concat", arguments, out)?;
         Ok(SparkType::String)

@@ -32,6 +32,7 @@ pub(crate) struct CheckedArithmetic {
     subtract: Arc<ScalarUDF>,
     multiply: Arc<ScalarUDF>,
     divide: Arc<ScalarUDF>,
+    days_between: Arc<ScalarUDF>,
     concatenate: Arc<ScalarUDF>,
 }
 
@@ -43,6 +44,7 @@ impl CheckedArithmetic {
             subtract: function(Operation::Subtract),
             multiply: function(Operation::Multiply),
             divide: function(Operation::Divide),
+            days_between: function(Operation::DaysBetween),
             concatenate: Arc::new(concatenation()),
         }
     }
@@ -63,7 +65,7 @@ impl CheckedArithmetic {
         }
         // DataFusion's bounds take the days between two dates for a duration, and do not compare them with numbers.
         if binary.op == Operator::Minus && left == DataType::Date32 {
-            return Some(&self.subtract);
+            return Some(&self.days_between);
         }
         let unchecked = match binary.op {
             Operator::Divide => matches!(left, DataType::Float32 | DataType::Float64),
@@ -164,6 +166,7 @@ enum Operation {
     Subtract,
     Multiply,
     Divide,
+    DaysBetween,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -188,6 +191,7 @@ impl ScalarUDFImpl for CheckedOperation {
             Operation::Subtract => "checked_subtract",
             Operation::Multiply => "checked_multiply",
             Operation::Divide => "checked_divide",
+            Operation::DaysBetween => "days_between",
         }
     }
 
@@ -197,7 +201,7 @@ impl ScalarUDFImpl for CheckedOperation {
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
         match arguments {
-            [DataType::Date32, _] => Ok(DataType::Int64),
+            [_, _] if self.operation == Operation::DaysBetween => Ok(DataType::Int64),
             [one, _] => Ok(one.clone()),
             _ => datafusion::common::plan_err!("{} takes two arguments", self.name()),
         }
@@ -207,9 +211,6 @@ impl ScalarUDFImpl for CheckedOperation {
         let [left, right] = arguments.args.as_slice() else {
             return datafusion::common::internal_err!("{} takes two arguments", self.name());
         };
-        if left.data_type() == DataType::Date32 {
-            return apply(&days(left)?, &days(right)?, numeric::sub);
-        }
         if self.operation == Operation::Divide && has(right, |value| value == 0.0)? {
             return Err(Error::data(DataException::DivisionByZero, "division by zero").into());
         }
@@ -218,6 +219,7 @@ impl ScalarUDFImpl for CheckedOperation {
             Operation::Subtract => numeric::sub,
             Operation::Multiply => numeric::mul,
             Operation::Divide => numeric::div,
+            Operation::DaysBetween => return apply(&days(left)?, &days(right)?, numeric::sub),
         };
         let result = apply(left, right, kernel)?;
         if has(&result, f64::is_infinite)? && overflowed(left, right, &result, arguments.number_rows)? {
