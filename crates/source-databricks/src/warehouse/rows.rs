@@ -9,7 +9,6 @@ use datafusion::execution::memory_pool::MemoryReservation;
 use federation::RemoteStream;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
-use tokio::sync::Semaphore;
 
 use super::as_text::AsText;
 use super::chunks::Chunks;
@@ -18,11 +17,9 @@ use super::model::{ChunkInfo, Manifest};
 use super::statement::{Running, Succeeded};
 
 /// Parts that are fetched at once, as many as by the service's own drivers: storage limits each connection.
-const CONNECTIONS: usize = 10;
-/// Parts that are fetched or wait for their turn: while the reader works through one, no connection stands still.
-const AHEAD: usize = 16;
-/// Bytes of parts that are fetched or wait for the reader, for each statement: those of the usual ten megabytes.
-const WAITING_BYTES: u64 = 160 << 20;
+const AHEAD: usize = 10;
+/// Bytes of parts that wait for the reader, for each statement.
+const WAITING_BYTES: u64 = 96 << 20;
 /// What a part is taken to have if nothing is said.
 const PART_BYTES_DEFAULT: u64 = 20 << 20;
 /// Parts of one result: of a hundred gigabytes in parts of one megabyte.
@@ -61,17 +58,7 @@ pub(super) fn rows(succeeded: Succeeded, as_text: Option<AsText>, waiting: Memor
         result,
         as_text,
     ));
-    let connections = Arc::new(Semaphore::new(CONNECTIONS));
-    let fetch = move |chunk| {
-        let (chunks, connections) = (Arc::clone(&chunks), Arc::clone(&connections));
-        async move {
-            let _connection = connections
-                .acquire()
-                .await
-                .map_err(|error| Error::internal("the connections of a result are closed").with_source(error))?;
-            chunks.fetch(chunk).await
-        }
-    };
+    let fetch = move |chunk| Arc::clone(&chunks).fetch(chunk);
     let bytes_of = |chunk: &ChunkInfo| chunk.byte_count.unwrap_or(PART_BYTES_DEFAULT);
     let rows = Rows {
         running,
